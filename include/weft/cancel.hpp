@@ -1,0 +1,117 @@
+// Cancel scopes and timeouts, after trio: a scope is a stretch of one fiber's execution that can be cancelled as a whole.
+//
+// Cancellation is delivered where the fiber parks, as a `weft::cancelled` exception, again and again until the scope is left (it is
+// sticky). A scope stops only the `cancelled` of its own cancellation: with nested timeouts each catches its own. What parks in
+// a destructor during unwinding is let finish. In intercepted C calls there is no exception: they fail with ECANCELED.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "weft/detail/wait.hpp"
+#include "weft/error.hpp"
+
+namespace weft {
+
+// A scope object. `run` enters it; `cancel` may be called from any fiber of the hub, before, during and after. Not movable.
+class cancel_scope {
+public:
+  cancel_scope() noexcept = default;
+  cancel_scope(const cancel_scope&) = delete;
+  cancel_scope& operator=(const cancel_scope&) = delete;
+
+  // Runs fn() inside the scope. True when it came to its end, false when the scope was cancelled and that stopped it. What fn
+  // throws otherwise passes through. A scope runs once at a time.
+  template <class F>
+  bool run(F&& fn) {
+    return run_until(detail::never, std::forward<F>(fn));
+  }
+  void cancel() noexcept { detail::scope_cancel(s_); }
+  // cancel() was called, or the deadline passed.
+  bool cancel_called() const noexcept { return s_.cancelled; }
+  bool deadline_passed() const noexcept { return s_.by_deadline; }
+  // While set, cancellation from outside this scope waits (trio's shield).
+  void set_shield(bool on) noexcept { s_.shielded = on; }
+
+  template <class F>
+  bool run_until(detail::nanos deadline, F&& fn) {
+    entered in(detail::current_hub(), s_, deadline);
+    try {
+      std::forward<F>(fn)();
+    } catch (const cancelled&) {
+      if (!in.leave()) throw;
+      return false;
+    }
+    in.leave();
+    return true;
+  }
+
+private:
+  struct entered {
+    detail::hub& home;
+    detail::scope& s;
+    bool inside = true;
+    entered(detail::hub& h, detail::scope& scope, detail::nanos deadline) : home(h), s(scope) {
+      detail::scope_enter(h, scope, deadline);
+    }
+    bool leave() noexcept {
+      inside = false;
+      return detail::scope_exit(home, s);
+    }
+    ~entered() {
+      if (inside) leave();
+    }
+  };
+
+  detail::scope s_;
+};
+
+// Runs fn() for at most `d`; true when it came to its end, false when it was cut off (trio's move_on_after).
+template <class Rep, class Period, class F>
+bool move_on_after(std::chrono::duration<Rep, Period> d, F&& fn) {
+  cancel_scope scope;
+  return scope.run_until(detail::deadline_after(detail::current_hub(), d), std::forward<F>(fn));
+}
+
+// Runs fn() and returns its result; throws timeout_error when `d` passes first (trio's fail_after, asyncio.timeout).
+template <class Rep, class Period, class F>
+auto fail_after(std::chrono::duration<Rep, Period> d, F&& fn) {
+  using result = std::invoke_result_t<F>;
+  cancel_scope scope;
+  const auto deadline = detail::deadline_after(detail::current_hub(), d);
+  if constexpr (std::is_void_v<result>) {
+    if (!scope.run_until(deadline, std::forward<F>(fn))) throw timeout_error();
+  } else {
+    std::optional<result> value;
+    if (!scope.run_until(deadline, [&] { value.emplace(std::forward<F>(fn)()); })) throw timeout_error();
+    return std::move(*value);
+  }
+}
+
+// Runs fn() for at most `d`; its result, or `fallback` when it was cut off (gevent.with_timeout).
+template <class Rep, class Period, class F, class V>
+auto with_timeout(std::chrono::duration<Rep, Period> d, F&& fn, V&& fallback) {
+  using result = std::invoke_result_t<F>;
+  std::optional<result> value;
+  if (move_on_after(d, [&] { value.emplace(std::forward<F>(fn)()); })) return std::move(*value);
+  return static_cast<result>(std::forward<V>(fallback));
+}
+
+// Runs fn() so that cancellation from outside waits until it is over: for clean-up that itself must park (trio).
+template <class F>
+decltype(auto) shield(F&& fn) {
+  cancel_scope scope;
+  scope.set_shield(true);
+  using result = std::invoke_result_t<F>;
+  if constexpr (std::is_void_v<result>) {
+    scope.run(std::forward<F>(fn));
+  } else {
+    std::optional<result> value;
+    scope.run([&] { value.emplace(std::forward<F>(fn)()); });
+    return result(std::move(*value));
+  }
+}
+
+}  // namespace weft

@@ -1,0 +1,60 @@
+// From the core's answers to exceptions: what every waiting call of the C++ API goes through.
+#pragma once
+
+#include <chrono>
+
+#include "weft/detail/runtime.hpp"
+#include "weft/error.hpp"
+
+namespace weft::detail {
+
+// Nanoseconds of a duration, rounded up, so that nothing wakes early; negative ones are 0.
+template <class Rep, class Period>
+nanos to_nanos(std::chrono::duration<Rep, Period> d) {
+  if (d <= d.zero()) return 0;
+  if constexpr (std::chrono::treat_as_floating_point_v<Rep>) {
+    const auto ns = std::chrono::duration<long double, std::nano>(d).count();
+    return ns >= 9.2e18L ? never : static_cast<nanos>(ns) + (ns > static_cast<long double>(static_cast<nanos>(ns)) ? 1 : 0);
+  } else {
+    const auto limit = std::chrono::duration_cast<std::chrono::hours>(std::chrono::nanoseconds::max());
+    if (d > limit) return never;
+    return static_cast<nanos>(std::chrono::ceil<std::chrono::nanoseconds>(d).count());
+  }
+}
+
+inline nanos deadline_in(hub& h, nanos from_now) noexcept {
+  if (from_now == never) return never;
+  const nanos at = now(h) + from_now;
+  return at < from_now ? never : at;
+}
+
+template <class Rep, class Period>
+nanos deadline_after(hub& h, std::chrono::duration<Rep, Period> d) {
+  return deadline_in(h, to_nanos(d));
+}
+
+// Converts a deadline on another clock by what is left until then.
+template <class Clock, class Duration>
+nanos deadline_at(hub& h, std::chrono::time_point<Clock, Duration> t) {
+  return deadline_after(h, t - Clock::now());
+}
+
+// Throws what `why` stands for: cancelled, the thrown-in exception, deadlock, would_block_hub. Returns for ready, timeout, closed.
+WEFT_API void throw_if_ended(hub& h, wake why, const char* reason);
+
+// Parks until woken or the deadline; true when woken, false on timeout; throws on anything else.
+inline bool wait_on(hub& h, waiter& w, nanos deadline = never) {
+  const wake why = park(h, w, deadline);
+  if (why == wake::ready) [[likely]]
+    return true;
+  throw_if_ended(h, why, w.reason);
+  return why != wake::timeout;
+}
+
+// Throws what a cancellation that is due calls for; the cheap check that calls make which need not park after all.
+inline void check_cancelled(hub& h) {
+  if (current_fiber()->cancel_hint) [[unlikely]]
+    throw_if_ended(h, cancellation_due(h), "checkpoint");
+}
+
+}  // namespace weft::detail

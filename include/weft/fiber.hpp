@@ -1,0 +1,191 @@
+// Fibers: spawn, the handle, and what a fiber can do to itself. After gevent's Greenlet, with trio's cancellation.
+//
+// A handle belongs to the hub (the OS thread) that spawned the fiber. Dropping the last handle detaches: the fiber runs on, and a
+// failure that nobody asked about is reported (on_error). From another OS thread only `cancel` and destruction are allowed.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <functional>
+#include <string_view>
+#include <utility>
+
+#include "weft/detail/fiber_body.hpp"
+#include "weft/detail/wait.hpp"
+#include "weft/waitable.hpp"
+
+namespace weft {
+
+// A handle on a fiber of whatever result. Copyable, cheap.
+class WEFT_API any_fiber {
+public:
+  any_fiber() noexcept = default;
+  // Throws wrong_hub on a foreign OS thread.
+  any_fiber(const any_fiber& other) : f_(other.f_) {
+    if (f_ != nullptr) retain(f_);
+  }
+  any_fiber(any_fiber&& other) noexcept : f_(std::exchange(other.f_, nullptr)) {}
+  any_fiber& operator=(any_fiber other) noexcept {
+    std::swap(f_, other.f_);
+    return *this;
+  }
+  ~any_fiber() {
+    if (f_ != nullptr) release(f_);
+  }
+
+  explicit operator bool() const noexcept { return f_ != nullptr; }
+  friend bool operator==(const any_fiber& a, const any_fiber& b) noexcept { return a.f_ == b.f_; }
+
+  // Over, in whatever way. Never parks.
+  bool done() const noexcept { return f_ != nullptr && f_->state == detail::fiber_state::done; }
+  // Over, and its function returned.
+  bool successful() const noexcept;
+  // Over by cancellation.
+  bool was_cancelled() const noexcept { return done() && f_->result == detail::outcome::cancelled; }
+  // What it threw; null while it runs, when it returned and when it was cancelled; out_of_stacks when it never got a stack.
+  // Asking counts as having seen the failure.
+  std::exception_ptr exception() const;
+
+  // Waits until it is over. Parks. Its failure is not thrown here. Throws cancelled, self_join, wrong_hub, deadlock, no_fiber.
+  void join() const;
+  // Same, for at most `d`; false when it still runs then.
+  template <class Rep, class Period>
+  bool join_for(std::chrono::duration<Rep, Period> d) const {
+    return join_until(detail::deadline_after(detail::current_hub(), d));
+  }
+
+  // Asks it to stop: its park points throw `cancelled` from now on; one that has not begun never does. Does not wait or park.
+  void cancel() const;
+  // cancel() and join() (gevent's kill). Parks. A fiber that kills itself gets `cancelled` at once.
+  void kill() const;
+  // Throws `e` at the fiber's present or next park point, once (gevent's kill(exception)). One that has not begun fails with it.
+  void throw_in(std::exception_ptr e) const;
+
+  // Calls `fn` when the fiber is over, in a fiber of its own (gevent's link, asyncio's add_done_callback); likewise when it is
+  // over already. Links are started in the order in which they were added. Counts as observing its failure.
+  void link(std::function<void(any_fiber)> fn) const;
+
+  std::string_view name() const noexcept;
+  // Distinct among living fibers.
+  const void* id() const noexcept { return f_; }
+
+  detail::completion_view weft_completion() const;
+  static any_fiber weft_adopt(detail::fiber_base* f) noexcept { return any_fiber(f); }
+  detail::fiber_base* weft_base() const noexcept { return f_; }
+
+protected:
+  explicit any_fiber(detail::fiber_base* f) noexcept : f_(f) {}
+  bool join_until(detail::nanos deadline) const;
+  // Joins; throws the failure, timeout_error, or fiber_cancelled. Afterwards there is a value.
+  void wait_value(detail::nanos deadline) const;
+  // Throws result_taken when it was taken before.
+  void take_value() const;
+
+  detail::fiber_base* f_ = nullptr;
+
+private:
+  static void retain(detail::fiber_base* f);
+  static void release(detail::fiber_base* f) noexcept;
+};
+
+// A handle on a fiber whose function returns T.
+template <class T = void>
+class fiber : public any_fiber {
+public:
+  using value_type = T;
+  fiber() noexcept = default;
+
+  // Waits for the result and moves it out; what the fiber threw is thrown here. Parks. A second get() of a value throws
+  // result_taken (void may be asked again). Throws fiber_cancelled, cancelled, self_join, wrong_hub, deadlock.
+  T get() const { return get_until(detail::never); }
+  // Same, for at most `d`; throws timeout_error when the fiber still runs then.
+  template <class Rep, class Period>
+  T get_for(std::chrono::duration<Rep, Period> d) const {
+    return get_until(detail::deadline_after(detail::current_hub(), d));
+  }
+
+private:
+  template <class F, class... Args>
+  friend auto spawn(spawn_options, F&&, Args&&...);
+  explicit fiber(detail::fiber_base* f) noexcept : any_fiber(f) {}
+
+  T get_until(detail::nanos deadline) const {
+    wait_value(deadline);
+    if constexpr (std::is_void_v<T>) {
+      return;
+    } else {
+      take_value();
+      auto& slot = static_cast<detail::fiber_of<T>*>(f_)->slot;
+      if constexpr (std::is_reference_v<T>)
+        return *slot.value;
+      else
+        return std::move(slot.value);
+    }
+  }
+};
+
+// Starts `fn(args...)` in a fiber of this OS thread's hub. It runs when the caller next parks or yields, never before spawn
+// returns. fn and args are moved or copied into the fiber (std::ref to share). Throws out_of_stacks, and what copying throws.
+template <class F, class... Args>
+auto spawn(spawn_options options, F&& fn, Args&&... args) {
+  using result = std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>;
+  return fiber<result>(detail::spawn_block<result>(options, std::forward<F>(fn), std::forward<Args>(args)...));
+}
+template <class F, class... Args>
+  requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
+auto spawn(F&& fn, Args&&... args) {
+  return spawn(spawn_options{}, std::forward<F>(fn), std::forward<Args>(args)...);
+}
+
+namespace this_fiber {
+
+namespace detail_ {
+WEFT_API void sleep_until(detail::hub& h, detail::nanos deadline);
+}
+
+// Parks for at least `d`; a zero or negative duration yields once. Throws cancelled.
+template <class Rep, class Period>
+void sleep_for(std::chrono::duration<Rep, Period> d) {
+  detail::hub& h = detail::current_hub();
+  detail_::sleep_until(h, detail::deadline_after(h, d));
+}
+// Parks until `t` on its clock (what is left until then is measured once).
+template <class Clock, class Duration>
+void sleep_until(std::chrono::time_point<Clock, Duration> t) {
+  detail::hub& h = detail::current_hub();
+  detail_::sleep_until(h, detail::deadline_at(h, t));
+}
+// Lets every fiber that is ready now run first (gevent.sleep(0)). Throws cancelled.
+WEFT_API void yield();
+// trio's checkpoint: throws cancelled if that is due, else yields.
+WEFT_API void checkpoint();
+// A handle on the running fiber, main included.
+WEFT_API any_fiber current();
+
+}  // namespace this_fiber
+
+// Starts `fn(args...)` in a fiber after `d` (gevent.spawn_later). Cancelling the handle before that prevents it.
+template <class Rep, class Period, class F, class... Args>
+auto spawn_later(std::chrono::duration<Rep, Period> d, F&& fn, Args&&... args) {
+  return spawn(
+      [d](std::decay_t<F> f, std::decay_t<Args>... a) -> std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...> {
+        this_fiber::sleep_for(d);
+        return std::invoke(std::move(f), std::move(a)...);
+      },
+      std::forward<F>(fn), std::forward<Args>(args)...);
+}
+
+// Cancels every fiber of the range, then waits for all (gevent.killall). Parks. True when all are over by `timeout`.
+template <std::ranges::forward_range R>
+  requires std::derived_from<std::ranges::range_value_t<R>, any_fiber>
+bool killall(const R& range, std::optional<std::chrono::nanoseconds> timeout = std::nullopt) {
+  std::size_t total = 0;
+  for (const any_fiber& f : range) {
+    ++total;
+    f.cancel();
+  }
+  return joinall(range, {.timeout = timeout}) == total;
+}
+
+}  // namespace weft

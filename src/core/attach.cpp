@@ -1,0 +1,223 @@
+// How an OS thread comes to have a hub, and how it ends: the ordinary C++ around hub_open and hub_close.
+//
+// Every thread's GS base must point at a valid block before any inline function reads it: the constructor below gives the first
+// thread one, threads made later inherit it (and see by its `fs` that it is not theirs).
+#include <asm/prctl.h>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <cxxabi.h>
+#include <mutex>
+#include <string>
+#include <system_error>
+
+#include "core/hub_state.hpp"
+#include "core/overflow.hpp"
+#include "sys/clock.hpp"
+#include "sys/features.hpp"
+#include "sys/mem.hpp"
+#include "sys/report.hpp"
+#include "sys/syscall.hpp"
+#include "weft/detail/wait.hpp"
+#include "weft/hub.hpp"
+
+namespace weft::core {
+namespace {
+
+using detail::carrier;
+using detail::hub_state;
+using detail::nanos;
+
+// What threads without a hub look at: no thread pointer equals 0.
+carrier nobody;
+
+// Blocks are never given back to the kernel: a thread may still inherit a GS base that points at an ended thread's block.
+std::mutex registry_lock;
+carrier* free_blocks = nullptr;
+hub* hubs = nullptr;
+
+std::atomic<nanos> grace{0};
+
+carrier* take_block() {
+  const std::lock_guard guard(registry_lock);
+  if (free_blocks == nullptr) {
+    auto* page = static_cast<carrier*>(sys::map(sys::page_size));
+    if (page == nullptr) throw std::system_error(ENOMEM, std::generic_category(), "weft: a block for this OS thread");
+    for (std::size_t i = 0; i < sys::page_size / sizeof(carrier); ++i) {
+      page[i].self = free_blocks;
+      free_blocks = &page[i];
+    }
+  }
+  carrier* c = free_blocks;
+  free_blocks = c->self;
+  return c;
+}
+
+void set_gs(carrier* c) noexcept { sys::raw(SYS_arch_prctl, ARCH_SET_GS, c); }
+
+[[gnu::constructor(101)]] void point_first_thread() {
+  set_gs(&nobody);
+}
+
+nanos grace_period() {
+  if (const nanos set = grace.load()) return set;
+  const char* text = std::getenv("WEFT_GRACE_MS");
+  return (text != nullptr ? std::strtoull(text, nullptr, 10) : 2000) * 1'000'000;
+}
+
+void report_leftovers(hub& h) {
+  std::string text;
+  int listed = 0;
+  for (fiber_base* f = h.main.all_next; f != nullptr; f = f->all_next) {
+    if (f->service) continue;
+    if (++listed > 20) {
+      text += "  ...\n";
+      break;
+    }
+    text += "  fiber ";
+    text += f->extra != nullptr && f->extra->name != nullptr ? f->extra->name : "(unnamed)";
+    if (f->parked != nullptr) {
+      text += ", parked in ";
+      text += f->parked->reason;
+    }
+    text += '\n';
+  }
+  sys::report() << h.live - 1 << " fiber(s) did not end within the grace period after being cancelled:\n" << text.c_str();
+}
+
+// Cancels every other fiber and waits for them. Called on the main fiber's stack.
+void end_fibers(hub& h) {
+  for (auto& end : hub_state::of(h).at_end) end();
+  const nanos deadline = detail::now(h) + grace_period();
+  // A fiber may spawn others while it is being cancelled: they are cancelled in the next round.
+  while (h.live > 1) {
+    for (fiber_base* f = h.main.all_next; f != nullptr; f = f->all_next)
+      if (!f->service && !f->cancel_requested) detail::fiber_cancel(f);
+    if (h.live <= 1) break;
+    waiter w("end of main");
+    w.uncancellable = true;
+    h.last_one = &w;
+    const nanos slice = detail::now(h) + 50'000'000;
+    const wake why = detail::park(h, w, slice < deadline ? slice : deadline);
+    h.last_one = nullptr;
+    if (why == wake::deadlock || detail::now(h) >= deadline) break;
+  }
+  if (h.live > 1) report_leftovers(h);
+}
+
+void end_hub(hub& h) noexcept {
+  // exit() in a fiber ends the process from there: the others are not unwound (the standard's rule for threads).
+  if (detail::current_fiber() != &h.main) return;
+  h.main.cancel_requested = false;
+  h.main.cancel_hint = false;
+  try {
+    end_fibers(h);
+  } catch (...) {
+    report_failure(&h.main, std::current_exception());
+  }
+  auto& state = hub_state::of(h);
+  {
+    const std::lock_guard guard(state.lock);
+    state.home = nullptr;
+    h.closing = true;
+  }
+  carrier* block = h.block;
+  const bool leftovers = h.live > 1;
+  {
+    const std::lock_guard guard(registry_lock);
+    for (hub** at = &hubs; *at != nullptr; at = &(*at)->next_hub)
+      if (*at == &h) {
+        *at = h.next_hub;
+        break;
+      }
+  }
+  release_signal_stack(block);
+  set_gs(&nobody);
+  {
+    const std::lock_guard guard(registry_lock);
+    *block = carrier{};
+    block->self = free_blocks;
+    free_blocks = block;
+  }
+  // Handles that outlive their thread still read their fiber's block, and stacks of fibers that did not end hold live objects.
+  if (leftovers || h.blocks_out != 0) {
+    h.poll->shut();
+    return;
+  }
+  state.release();
+  hub_close(h);
+  sys::unmap(&h, hub_bytes());
+}
+
+struct thread_end {
+  hub* mine = nullptr;
+  ~thread_end() {
+    if (mine != nullptr && detail::try_hub() == mine) end_hub(*mine);
+    mine = nullptr;
+  }
+};
+thread_local thread_end at_thread_end;
+
+// A main that ends by the `cancelled` of an interrupt dies of that signal, as a shell expects; see signals.
+void name_main(hub& h) { h.main.observed = true; }
+
+struct main_operations {
+  static void nothing(fiber_base*) {}
+  static void nothing_noexcept(fiber_base*) noexcept {}
+  static constexpr detail::fiber_ops operations{nothing, nothing_noexcept, nothing_noexcept, sizeof(fiber_base)};
+};
+
+}  // namespace
+
+void for_each_hub(const std::function<void(hub&)>& fn) {
+  const std::lock_guard guard(registry_lock);
+  for (hub* h = hubs; h != nullptr; h = h->next_hub) fn(*h);
+}
+
+}  // namespace weft::core
+
+namespace weft::detail {
+
+hub& create_hub() {
+  using namespace core;
+  install_handlers();
+  void* memory = sys::map(hub_bytes());
+  if (memory == nullptr) throw std::system_error(ENOMEM, std::generic_category(), "weft: memory for a hub");
+  carrier* block = take_block();
+  long error = 0;
+  hub* h = hub_open(memory, block, reinterpret_cast<eh_globals*>(abi::__cxa_get_globals()), &errno, error);
+  if (h == nullptr) {
+    sys::unmap(memory, hub_bytes());
+    throw std::system_error(static_cast<int>(-error), std::generic_category(),
+                            "weft: a hub needs 2 descriptors (epoll or none, and an eventfd)");
+  }
+  h->face = new hub_state(h);
+  h->main.ops = &main_operations::operations;
+  h->annotate = annotations_wanted();
+  if (const char* size = sys::env("WEFT_STACK_SIZE")) h->default_stack_log2 = stack_pool::size_class(parse_size(size));
+  name_main(*h);
+  std::uint64_t fs;
+  asm("mov %%fs:0, %0" : "=r"(fs));
+  *block = carrier{};
+  block->fs = fs;
+  block->self = block;
+  block->home = h;
+  block->current = &h->main;
+  take_signal_stack(block);
+  set_gs(block);
+  {
+    const std::lock_guard guard(registry_lock);
+    h->next_hub = hubs;
+    hubs = h;
+  }
+  at_thread_end.mine = h;
+  return *h;
+}
+
+}  // namespace weft::detail
+
+namespace weft {
+
+void set_grace_period(std::chrono::nanoseconds d) { core::grace.store(static_cast<detail::nanos>(d.count() > 0 ? d.count() : 1)); }
+
+}  // namespace weft

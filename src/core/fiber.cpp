@@ -1,0 +1,56 @@
+// Fiber control blocks: made, started, given back. Blocks of one size are reused for blocks of that size only, and `epoch` lives
+// through it.
+#include "core/hub.hpp"
+
+#include <new>
+
+namespace weft::core {
+
+void (*fiber_dispose)(fiber_base* f) noexcept = nullptr;
+
+}  // namespace weft::core
+
+namespace weft::detail {
+
+fiber_block fiber_alloc(hub& h, std::size_t size, std::size_t stack_size) noexcept {
+  const unsigned log2 = stack_size == 0 ? h.default_stack_log2 : core::stack_pool::size_class(stack_size);
+  if (h.stacks.in_use() >= h.stacks.most_in_use() && !h.stacks.could_take(log2)) [[unlikely]]
+    return {nullptr, 0, 0};
+  bool fresh = false;
+  void* block = h.blocks.take(size, fresh);
+  if (block == nullptr) return {nullptr, 0, 0};
+  ++h.blocks_out;
+  return {block, fresh ? 0 : static_cast<fiber_base*>(block)->epoch + 1, static_cast<std::uint8_t>(log2)};
+}
+
+void fiber_dealloc(hub& h, fiber_block block, std::size_t size) noexcept {
+  static_cast<fiber_base*>(block.at)->epoch = block.epoch;
+  h.blocks.give(block.at, size);
+  --h.blocks_out;
+}
+
+void fiber_start(fiber_base* f) noexcept {
+  hub& h = *f->home;
+  ++h.stats.fibers_created;
+  if (!f->service) ++h.live;
+  ++f->refs;  // the run's own
+  // Behind main, which is always first.
+  f->all_prev = &h.main;
+  f->all_next = h.main.all_next;
+  if (f->all_next != nullptr) f->all_next->all_prev = f;
+  h.main.all_next = f;
+  f->site = __builtin_return_address(0);
+  core::make_ready(f);
+  f->state = fiber_state::created;
+}
+
+void fiber_release(fiber_base* f) noexcept {
+  if (--f->refs != 0) return;
+  hub& h = *f->home;
+  core::fiber_dispose(f);
+  ++f->epoch;
+  h.blocks.give(f, f->ops->size);
+  --h.blocks_out;
+}
+
+}  // namespace weft::detail

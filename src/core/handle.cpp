@@ -1,0 +1,269 @@
+// What runs a fiber's body and what its handles do: the ordinary C++ face of src/core/fiber.cpp.
+#include <cstring>
+#include <cxxabi.h>
+#include <exception>
+#include <functional>
+#include <new>
+
+#include "core/hub_state.hpp"
+#include "sys/report.hpp"
+#include "weft/cancel.hpp"
+#include "weft/fiber.hpp"
+
+namespace weft::core {
+namespace {
+
+using detail::fiber_extra;
+using detail::outcome;
+
+std::exception_ptr& exception_of(fiber_base* f) noexcept { return *reinterpret_cast<std::exception_ptr*>(&f->exception); }
+static_assert(sizeof(std::exception_ptr) == sizeof(void*));
+
+std::exception_ptr take_thrown(fiber_base* f) noexcept {
+  auto& slot = *reinterpret_cast<std::exception_ptr*>(&f->extra->thrown);
+  return std::exchange(slot, nullptr);
+}
+
+void free_extra(fiber_extra* e) noexcept {
+  reinterpret_cast<std::exception_ptr*>(&e->thrown)->~exception_ptr();
+  delete[] e->name;
+  delete e;
+}
+
+// Everything the fiber leaves behind goes, with a report if it failed unseen. Nothing is left for a second call.
+void dispose(fiber_base* f) noexcept {
+  if (f->result == outcome::value && !f->is_main) f->ops->destroy(f);
+  if (f->result == outcome::no_stack && !f->observed) {
+    f->observed = true;
+    report_failure(f, std::make_exception_ptr(out_of_stacks()));
+  }
+  f->result = f->result == outcome::cancelled ? outcome::cancelled : outcome::none;
+  if (f->exception != nullptr) {
+    const std::exception_ptr failure = std::exchange(exception_of(f), nullptr);
+    if (!f->observed) report_failure(f, failure);
+  }
+  if (fiber_extra* extra = std::exchange(f->extra, nullptr)) extra->free(extra);
+}
+
+// Not noexcept: pthread_exit's forced unwinding passes through, to the end of the stack.
+void run_body(fiber_base* f) {
+  try {
+    if (f->extra != nullptr && f->extra->thrown != nullptr) {
+      f->ops->discard(f);
+      std::rethrow_exception(take_thrown(f));
+    }
+    if (f->cancel_requested) {
+      f->ops->discard(f);
+      f->result = outcome::cancelled;
+    } else {
+      f->ops->invoke(f);
+      f->result = outcome::value;
+    }
+  } catch (const cancelled&) {
+    f->result = outcome::cancelled;
+  } catch (const abi::__forced_unwind&) {
+    throw;
+  } catch (...) {
+    exception_of(f) = std::current_exception();
+    f->result = outcome::exception;
+  }
+}
+
+void body(fiber_base* f) noexcept {
+  run_body(f);
+  hub& h = *f->home;
+  if (f->extra != nullptr && f->extra->locals != nullptr) destroy_fiber_locals(std::exchange(f->extra->locals, nullptr));
+  // The last reference is the run's own: nobody can ask any more. Destructors run here, on the fiber's own stack, where they
+  // may park.
+  if (f->refs == 1) dispose(f);
+  fiber_exit(h);
+}
+
+[[gnu::constructor(102)]] void install() {
+  fiber_body = body;
+  fiber_dispose = dispose;
+}
+
+void require_home(const fiber_base* f) {
+  if (f == nullptr) throw no_fiber();
+  if (!detail::on_hub(f->home)) throw wrong_hub("the fiber");
+}
+
+}  // namespace
+
+void (*destroy_fiber_locals)(void* locals) noexcept = nullptr;
+
+fiber_extra& extra_of(fiber_base* f) {
+  if (f->extra == nullptr) {
+    f->extra = new fiber_extra;
+    f->extra->free = free_extra;
+  }
+  return *f->extra;
+}
+
+}  // namespace weft::core
+
+namespace weft::detail {
+
+void set_name(fiber_base* f, std::string_view name) {
+  fiber_extra& extra = core::extra_of(f);
+  auto* copy = new char[name.size() + 1];
+  std::memcpy(copy, name.data(), name.size());
+  copy[name.size()] = 0;
+  delete[] std::exchange(extra.name, copy);
+}
+
+void throw_out_of_stacks() { throw out_of_stacks(); }
+
+}  // namespace weft::detail
+
+namespace weft {
+
+using detail::fiber_base;
+using detail::outcome;
+
+void any_fiber::retain(fiber_base* f) {
+  if (!detail::on_hub(f->home)) throw wrong_hub("the fiber");
+  detail::fiber_retain(f);
+}
+
+void any_fiber::release(fiber_base* f) noexcept {
+  if (detail::on_hub(f->home)) {
+    detail::fiber_release(f);
+    return;
+  }
+  // Dropped on another OS thread: the reference goes home. When home has ended, the block just stays.
+  try {
+    core::post_function(detail::hub_state::of(*f->home), [f] { detail::fiber_release(f); });
+  } catch (...) {
+  }
+}
+
+bool any_fiber::successful() const noexcept {
+  if (!done()) return false;
+  f_->observed = true;
+  return f_->result == outcome::value;
+}
+
+std::exception_ptr any_fiber::exception() const {
+  if (!done()) return nullptr;
+  f_->observed = true;
+  if (f_->result == outcome::no_stack) return std::make_exception_ptr(out_of_stacks());
+  return core::exception_of(f_);
+}
+
+detail::completion_view any_fiber::weft_completion() const {
+  if (f_ == nullptr) throw no_fiber();
+  return {f_->home, done() ? nullptr : &f_->completion, f_};
+}
+
+void any_fiber::join() const { join_until(detail::never); }
+
+bool any_fiber::join_until(detail::nanos deadline) const { return detail::wait_done(weft_completion(), deadline, "join"); }
+
+void any_fiber::wait_value(detail::nanos deadline) const {
+  if (!join_until(deadline)) throw timeout_error("the fiber did not end in time");
+  f_->observed = true;
+  switch (f_->result) {
+    case outcome::exception: std::rethrow_exception(core::exception_of(f_));
+    case outcome::cancelled: throw fiber_cancelled();
+    case outcome::no_stack: throw out_of_stacks();
+    default: return;
+  }
+}
+
+void any_fiber::take_value() const {
+  if (f_->taken) throw result_taken();
+  f_->taken = true;
+}
+
+void any_fiber::cancel() const {
+  if (f_ == nullptr) throw no_fiber();
+  if (detail::on_hub(f_->home)) {
+    detail::fiber_cancel(f_);
+    return;
+  }
+  // The request holds a reference that it gives back on the hub: the block stays this fiber's until then. Counting is the hub's
+  // own business, so the reference is the caller's, which must not be dropped before this call returns.
+  if (!core::post_function(detail::hub_state::of(*f_->home), [f = f_] { detail::fiber_cancel(f); }))
+    throw hub_closed();
+}
+
+void any_fiber::kill() const {
+  core::require_home(f_);
+  cancel();
+  if (f_ == detail::current_fiber())
+    detail::check_cancelled(*f_->home);
+  else
+    join();
+}
+
+void any_fiber::throw_in(std::exception_ptr e) const {
+  core::require_home(f_);
+  if (e == nullptr || done()) return;
+  *reinterpret_cast<std::exception_ptr*>(&core::extra_of(f_).thrown) = std::move(e);
+  detail::fiber_interrupt(f_);
+}
+
+void any_fiber::link(std::function<void(any_fiber)> fn) const {
+  core::require_home(f_);
+  f_->observed = true;
+  auto run = [fn = std::move(fn), self = *this] { fn(self); };
+  if (done()) {
+    spawn({.name = "link"}, std::move(run));
+    return;
+  }
+  // Made now, started when the watched fiber ends: nothing can fail then.
+  struct link_node : detail::wait_node {
+    any_fiber self;
+    std::function<void()> run;
+  };
+  auto* node = new link_node{{}, *this, std::move(run)};
+  node->notify = [](detail::wait_node* n) noexcept {
+    auto* mine = static_cast<link_node*>(n);
+    try {
+      spawn({.name = "link"}, std::move(mine->run));
+    } catch (...) {
+      core::report_failure(mine->self.weft_base(), std::current_exception());
+    }
+    delete mine;
+  };
+  f_->completion.push_back(*node);
+}
+
+std::string_view any_fiber::name() const noexcept {
+  if (f_ == nullptr) return {};
+  if (f_->is_main) return "main";
+  return f_->extra != nullptr && f_->extra->name != nullptr ? f_->extra->name : "";
+}
+
+namespace this_fiber {
+
+void detail_::sleep_until(detail::hub& h, detail::nanos deadline) {
+  if (deadline <= detail::now(h)) {
+    yield();
+    return;
+  }
+  detail::waiter w("sleep");
+  detail::wait_on(h, w, deadline);
+}
+
+void yield() {
+  detail::hub& h = detail::current_hub();
+  detail::check_cancelled(h);
+  if (detail::this_carrier()->in_weft != 0) throw would_block_hub("yield");
+  detail::yield(h);
+  detail::check_cancelled(h);
+}
+
+void checkpoint() { yield(); }
+
+any_fiber current() {
+  detail::current_hub();
+  fiber_base* f = detail::current_fiber();
+  detail::fiber_retain(f);
+  return any_fiber::weft_adopt(f);
+}
+
+}  // namespace this_fiber
+}  // namespace weft

@@ -1,0 +1,248 @@
+#include "core/hub.hpp"
+
+#include <fcntl.h>
+#include <new>
+
+#include "sys/clock.hpp"
+#include "sys/mem.hpp"
+#include "sys/report.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::core {
+namespace {
+
+using detail::nanos;
+using detail::never;
+
+// A ready queue that never runs empty must not starve I/O: every 16 switches the cycle counter tells whether it is time for a look.
+constexpr std::uint32_t ticks_mask = 15;
+constexpr std::uint64_t cycles_between_looks = 100'000;  // some 40 us
+
+constexpr nanos stuck_grace = 5 * sys::ns_per_s;
+
+std::uint32_t random_below(hub& h, std::size_t n) noexcept {
+  h.shuffle ^= h.shuffle << 13;
+  h.shuffle ^= h.shuffle >> 7;
+  h.shuffle ^= h.shuffle << 17;
+  return static_cast<std::uint32_t>(h.shuffle % n);
+}
+
+fiber_base* pop_ready(hub& h) noexcept {
+  if (h.shuffle != 0 && h.ready_count > 1) [[unlikely]]
+    for (std::uint32_t n = random_below(h, h.ready_count); n > 0; --n) {
+      fiber_base* f = h.ready_first;
+      h.ready_first = f->next;
+      f->next = nullptr;
+      h.ready_last->next = f;
+      h.ready_last = f;
+    }
+  fiber_base* f = h.ready_first;
+  h.ready_first = f->next;
+  if (h.ready_first == nullptr) h.ready_last = nullptr;
+  --h.ready_count;
+  return f;
+}
+
+void take_remote(hub& h) noexcept {
+  for (remote_node* n = h.inbox.take(); n != nullptr;) {
+    remote_node* next = n->next;
+    ++h.stats.remote_wakes;
+    n->run(h, n);
+    n = next;
+  }
+}
+
+// Threads of this process other than the caller, from /proc/self/stat's num_threads (field 20, after the name in parentheses).
+bool other_threads() noexcept {
+  const long fd = sys::raw(SYS_openat, AT_FDCWD, "/proc/self/stat", O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0) return true;
+  char text[1024];
+  const long n = sys::raw(SYS_read, fd, &text[0], sizeof text);
+  sys::raw(SYS_close, fd);
+  long at = n - 1;
+  while (at > 0 && text[at] != ')') --at;
+  int field = 2;
+  while (at < n && field < 20)
+    if (text[++at] == ' ') ++field;
+  return !(at + 2 < n && text[at + 1] == '1' && text[at + 2] == ' ');
+}
+
+// Nothing is ready, no timer is armed, no descriptor is waited on. Tells the public layers when it is certain that nothing will
+// change, and, after a while, when only another thread could change it.
+nanos stuck_wait(hub& h) noexcept {
+  if (h.idle_reported || on_stuck == nullptr) return never;
+  const bool remote = h.external.load_relaxed() != 0;
+  if (!remote && !other_threads()) {
+    on_stuck(h, true);
+    return 0;
+  }
+  return stuck_grace;
+}
+
+}  // namespace
+
+void (*on_stuck)(hub& h, bool certain) noexcept = nullptr;
+
+std::size_t hub_bytes() noexcept {
+  return sys::round_up(sys::round_up(sizeof(hub), 64) + poller::storage_bytes(), sys::page_size);
+}
+
+hub* hub_open(void* memory, detail::carrier* block, eh_globals* eh, int* errno_at, long& error) noexcept {
+  auto* h = new (memory) hub;
+  h->poll = poller::open(static_cast<char*>(memory) + sys::round_up(sizeof(hub), 64), poller::storage_bytes(), error);
+  if (h->poll == nullptr) return nullptr;
+  h->block = block;
+  h->eh = eh;
+  h->errno_at = errno_at;
+  h->main.home = h;
+  h->main.is_main = true;
+  h->main.state = fiber_state::running;
+  h->all = &h->main;
+  h->cached_now = h->last_trim = sys::monotonic_ns();
+  h->timers.start(h->cached_now);
+  return h;
+}
+
+void hub_close(hub& h) noexcept {
+  h.poll->shut();
+  h.~hub();
+}
+
+void hub_post(hub& h, remote_node& n) noexcept {
+  // Push, then look whether the hub sleeps; the hub says that it sleeps, then looks into the inbox. Both in one total order
+  // (seq_cst): one of the two sees the other.
+  h.inbox.push(n);
+  if (h.sleeping.load_seq_cst() != 0) h.poll->wake();
+}
+
+void make_ready(fiber_base* f) noexcept {
+  hub& h = *f->home;
+  f->state = fiber_state::ready;
+  f->next = nullptr;
+  if (h.ready_last != nullptr)
+    h.ready_last->next = f;
+  else
+    h.ready_first = f;
+  h.ready_last = f;
+  ++h.ready_count;
+}
+
+void fd_report(hub& h, int, fd_entry& e, std::uint32_t events) noexcept {
+  ++e.sequence;
+  e.drained = false;
+  if (events & (poller::rdhup | poller::hup | poller::err | poller::pri)) e.past_plain = true;
+  detail::wait_node* next;
+  for (detail::wait_node* n = e.waiters.front(); n != nullptr; n = next) {
+    next = e.waiters.after(n);
+    auto* node = static_cast<fd_node*>(n);
+    // An error or hang-up ends every wait: poll(2) reports it unasked.
+    const std::uint32_t relevant = events & (node->events | poller::err | poller::hup);
+    const bool eof = (node->events & poller::in) != 0 && (events & poller::rdhup) != 0;
+    if (relevant == 0 && !eof) continue;
+    node->fired |= events;
+    node->unlink();
+    --h.fd_waiters;
+    node->notify(node);
+  }
+}
+
+void fd_forget(hub& h, int fd) noexcept {
+  fd_entry* e = h.fds.find(fd);
+  if (e == nullptr) return;
+  h.poll->forget(fd, e->reg);
+  ++e->sequence;
+  e->kind = fd_kind::unknown;
+  e->drained = e->past_plain = e->always_ready = false;
+  while (detail::wait_node* n = e->waiters.pop_front()) {
+    auto* node = static_cast<fd_node*>(n);
+    --h.fd_waiters;
+    node->closed = true;
+    node->notify(node);
+  }
+}
+
+void turn(hub& h, std::uint64_t timeout) noexcept {
+  if (timeout != 0) {
+    h.sleeping.store_seq_cst(1);
+    if (!h.inbox.empty()) timeout = 0;
+    ++h.stats.blocked_polls;
+  }
+  ++h.stats.polls;
+  const int n = h.poll->wait(timeout);
+  if (timeout != 0) h.sleeping.store_relaxed(0);
+  h.last_poll = sys::cycles();
+  const poller::event* events = h.poll->events();
+  h.stats.io_events += static_cast<std::uint64_t>(n);
+  for (int i = 0; i < n; ++i) {
+    fd_entry* e = h.fds.find(events[i].fd);
+    // A report for an earlier owner of the number (closed while a duplicate lived on) is not this one's.
+    if (e == nullptr || e->reg.generation != events[i].generation) continue;
+    fd_report(h, events[i].fd, *e, events[i].events);
+  }
+  if (!h.inbox.quick_empty()) take_remote(h);
+  if (!h.timers.empty()) {
+    const nanos now = h.virtual_time ? h.virtual_now : sys::monotonic_ns();
+    h.cached_now = now;
+    h.stats.timers_fired += h.timers.expire(now);
+  } else {
+    h.cached_now = h.virtual_time ? h.virtual_now : sys::clock_ns(CLOCK_MONOTONIC_COARSE);
+  }
+}
+
+fiber_base* next_ready(hub& h) noexcept {
+  if (h.ready_first != nullptr) [[likely]] {
+    if ((++h.ticks & ticks_mask) != 0 || sys::cycles() - h.last_poll < cycles_between_looks) [[likely]]
+      return pop_ready(h);
+    turn(h, 0);
+    return pop_ready(h);
+  }
+  for (;;) {
+    nanos timeout = never;
+    nanos jump = 0;
+    if (!h.timers.empty()) {
+      const nanos at = h.timers.next_deadline();
+      if (h.virtual_time) {
+        // Jump only when nothing outside could still come: look once, and wait for real while somebody outside has work of ours.
+        timeout = h.external.load_relaxed() != 0 ? never : 0;
+        jump = at;
+      } else {
+        const nanos now = sys::monotonic_ns();
+        timeout = at > now ? at - now : 0;
+      }
+    } else if (h.fd_waiters == 0) {
+      timeout = stuck_wait(h);
+      if (h.ready_first != nullptr) return pop_ready(h);
+    }
+    if (timeout != 0 && h.cached_now - h.last_trim > sys::ns_per_s && !h.virtual_time) {
+      h.last_trim = h.cached_now;
+      if (h.stacks.trim()) h.last_trim -= sys::ns_per_s;
+    }
+    turn(h, timeout);
+    if (h.ready_first != nullptr) return pop_ready(h);
+    if (jump != 0 && timeout == 0) {
+      if (jump > h.virtual_now) h.virtual_now = jump;
+      h.stats.timers_fired += h.timers.expire(h.virtual_now);
+      if (h.ready_first != nullptr) return pop_ready(h);
+    }
+    if (timeout == stuck_grace && h.timers.empty() && h.fd_waiters == 0 && h.inbox.quick_empty() && !h.idle_reported) {
+      h.idle_reported = true;
+      on_stuck(h, false);
+    }
+  }
+}
+
+}  // namespace weft::core
+
+namespace weft::detail {
+
+nanos now(hub& h) noexcept { return h.virtual_time ? h.virtual_now : sys::monotonic_ns(); }
+
+void timer_arm(hub& h, timer_node& t, nanos deadline) noexcept {
+  if (h.timers.arm(t, deadline)) return;
+  sys::report() << "no memory for another timer (" << h.timers.size() << " are armed).\n";
+  asm volatile("ud2");
+}
+
+void timer_disarm(hub& h, timer_node& t) noexcept { h.timers.disarm(t); }
+
+}  // namespace weft::detail

@@ -1,0 +1,143 @@
+// The hub: one per OS thread that uses Weft. Owns the fibers, stacks, timers, poller and descriptors of that thread.
+//
+// There is no hub loop and no hub stack: a fiber that parks picks the next ready one and switches straight to it; the one that
+// finds the ready queue empty polls, on its own stack, in code that is bounded and calls nobody back (hub.cpp, `next_ready`).
+#pragma once
+
+#include "core/fd_table.hpp"
+#include "core/remote.hpp"
+#include "core/slab.hpp"
+#include "core/stack_pool.hpp"
+#include "core/timer_queue.hpp"
+#include "poller/poller.hpp"
+#include "weft/detail/runtime.hpp"
+
+namespace weft::core {
+
+using detail::fiber_base;
+using detail::fiber_state;
+using detail::hub;
+using detail::scope;
+using detail::waiter;
+using detail::wake;
+
+// The head of what libstdc++ keeps per thread for exceptions in flight (unwind-cxx.h, fixed by the Itanium C++ ABI). Each fiber
+// needs its own: two fibers suspended in catch blocks would rethrow each other's exception.
+struct eh_globals {
+  void* caught;
+  unsigned uncaught;
+};
+
+struct counters {
+  std::uint64_t fibers_created, switches, parks, polls, blocked_polls, io_events, timers_fired, remote_wakes;
+};
+
+}  // namespace weft::core
+
+namespace weft::detail {
+
+// What a fiber needs that most do not. Lives in malloc'ed memory of the public layers; the core only looks at `thrown`.
+struct fiber_extra {
+  const char* name = nullptr;
+  void* thrown = nullptr;         // exception_ptr storage of throw_in
+  void* locals = nullptr;         // fiber_local values
+  void* tsan = nullptr;
+  void (*free)(fiber_extra*) noexcept = nullptr;
+};
+
+struct hub {
+  // -- what every switch touches
+  carrier* block = nullptr;
+  fiber_base* ready_first = nullptr;
+  fiber_base* ready_last = nullptr;
+  core::eh_globals* eh = nullptr;
+  int* errno_at = nullptr;
+  std::uint32_t ticks = 0;
+  bool annotate = false;         // sanitizers or valgrind want to hear of switches
+  bool virtual_time = false;
+  std::uint64_t last_poll = 0;   // cycle counter
+  core::counters stats{};
+
+  // -- fibers
+  std::size_t live = 1;          // not done, main included, service fibers not
+  std::size_t ready_count = 0;   // kept while a shuffling seed is set
+  std::uint64_t shuffle = 0;     // state of the generator, 0: FIFO
+  unsigned default_stack_log2 = core::stack_pool::default_log2;
+  fiber_base* all = nullptr;     // every fiber that is not done
+  fiber_base main;
+  core::slab blocks;
+  std::size_t blocks_out = 0;    // fibers that are running or have handles
+  waiter* last_one = nullptr;    // main, waiting at the end for live == 1
+  core::stack_pool stacks;
+
+  // -- time
+  core::timer_queue timers;
+  nanos virtual_now = 0;
+  nanos cached_now = 0;          // as of the last poll: for ages, not for deadlines
+  nanos last_trim = 0;
+
+  // -- the world
+  poller::poller* poll = nullptr;
+  core::fd_table fds;
+  std::size_t fd_waiters = 0;    // linked fd_nodes
+  core::remote_inbox inbox;
+  sys::atomic<std::uint32_t> sleeping;
+  sys::atomic<std::uint32_t> external;  // who else could wake it: remote handles, pool jobs, handled signals
+  bool idle_reported = false;
+  bool closing = false;
+  void* face = nullptr;          // the public layers' per-hub state (core/hub_state.hpp)
+  void* main_tsan = nullptr;
+  const void* main_stack = nullptr;  // as ASan tells it at the first switch
+  std::size_t main_stack_size = 0;
+  hub* next_hub = nullptr;       // in the list of all hubs
+};
+
+}  // namespace weft::detail
+
+namespace weft::core {
+
+// Builds a hub for the calling thread in `memory` (hub_bytes() of zeroed memory). `eh` and `errno_at` are the thread's own.
+// Null with -errno in `error` when the kernel refuses a poller.
+hub* hub_open(void* memory, detail::carrier* block, eh_globals* eh, int* errno_at, long& error) noexcept;
+std::size_t hub_bytes() noexcept;
+// Closes an idle hub: no fiber but main is left.
+void hub_close(hub& h) noexcept;
+
+// Hands work to a hub from any thread or signal handler.
+void hub_post(hub& h, remote_node& n) noexcept;
+
+// The next fiber to run, taken from the ready queue; polls and waits until there is one.
+fiber_base* next_ready(hub& h) noexcept;
+
+// Appends to the ready queue.
+void make_ready(fiber_base* f) noexcept;
+
+// One look at the world without waiting: I/O reports, due timers, remote work.
+void turn(hub& h, std::uint64_t timeout) noexcept;
+
+// Tells the waiters of `fd` what was reported.
+void fd_report(hub& h, int fd, fd_entry& e, std::uint32_t events) noexcept;
+// The number is about to be closed or replaced: its waiters wake as `closed`, what was known of it is forgotten.
+void fd_forget(hub& h, int fd) noexcept;
+
+// Set by the public layers: told once when nothing can ever run again (see deadlock in hub.cpp). Bounded code.
+extern void (*on_stuck)(hub& h, bool certain) noexcept;
+
+// Switches from the running fiber, whose state the caller has set, to `next` (context.cpp).
+void switch_to(hub& h, fiber_base* next) noexcept;
+
+// What a new fiber runs on its own stack, set by the public layers (they catch what the body throws). It ends in fiber_exit.
+extern void (*fiber_body)(fiber_base* f) noexcept;
+// Destroys what a fiber that is over left behind (result, exception, extra), reporting a failure nobody saw. Also the public
+// layers'. May be called twice: it leaves nothing to do.
+extern void (*fiber_dispose)(fiber_base* f) noexcept;
+// The running fiber is over: tells those who wait for it and never comes back.
+[[noreturn]] void fiber_exit(hub& h) noexcept;
+
+// Takes a fiber out of the lists of the living and tells those who wait for it.
+void finish(hub& h, fiber_base* f) noexcept;
+
+// Whether the sanitizers' or valgrind's fiber interface is there.
+bool annotations_wanted() noexcept;
+
+}  // namespace weft::core

@@ -1,0 +1,55 @@
+// The ordinary C++ side of a hub: what outlives it, what handles and other threads hold on to. Not for the freestanding files.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "core/hub.hpp"
+#include "weft/error.hpp"
+
+namespace weft::detail {
+
+// Shared by the hub's thread and by every weft::hub handle. `home` is null once the thread has ended; posting takes the lock so
+// that a hub cannot end between the look and the push.
+struct hub_state {
+  explicit hub_state(hub* h) noexcept : home(h) {}
+
+  std::atomic<int> refs{1};
+  std::mutex lock;
+  hub* home;
+  // Weft's own per-hub services (resolver, ...) register what must end before the hub does.
+  std::vector<std::function<void()>> at_end;
+
+  static hub_state& of(hub& h) noexcept { return *static_cast<hub_state*>(h.face); }
+  void retain() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
+  void release() noexcept {
+    if (refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  }
+};
+
+}  // namespace weft::detail
+
+namespace weft::core {
+
+// The rare part of a fiber, made when first asked for. Throws bad_alloc.
+detail::fiber_extra& extra_of(fiber_base* f);
+
+// Destroys a fiber's fiber_local values, on the fiber's own stack, after its body. Set by src/sync.
+extern void (*destroy_fiber_locals)(void* locals) noexcept;
+
+// Calls `fn` for every living hub, under the lock that keeps hubs from ending: no parking in it.
+void for_each_hub(const std::function<void(hub&)>& fn);
+
+// Runs fn() in a new fiber of the hub, from any thread. False when the hub has ended.
+bool post_function(detail::hub_state& state, std::function<void()> fn);
+
+// Reports a failure nobody asked about, through on_error's handler.
+void report_failure(fiber_base* f, const std::exception_ptr& failure) noexcept;
+
+// "type: what()" of an exception.
+std::string describe(const std::exception_ptr& e);
+
+}  // namespace weft::core

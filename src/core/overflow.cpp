@@ -1,0 +1,106 @@
+#include "core/overflow.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <mutex>
+
+#include "core/hub.hpp"
+#include "sys/mem.hpp"
+#include "sys/report.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::core {
+namespace {
+
+constexpr std::size_t signal_stack_bytes = 64 * 1024;
+
+struct sigaction previous[2];
+
+struct sigaction& previous_of(int sig) { return previous[sig == SIGBUS ? 1 : 0]; }
+
+// The fault is not ours: what would have happened without Weft happens. Returning re-executes the faulting instruction.
+void pass_on(int sig, siginfo_t* info, void* context) {
+  const struct sigaction& old = previous_of(sig);
+  if ((old.sa_flags & SA_SIGINFO) != 0) {
+    old.sa_sigaction(sig, info, context);
+  } else if (old.sa_handler != SIG_DFL && old.sa_handler != SIG_IGN) {
+    old.sa_handler(sig);
+  } else {
+    std::signal(sig, SIG_DFL);
+    // A fault recurs by itself; a signal that was sent (kill) must be sent again.
+    if (info->si_code <= 0) sys::raw(SYS_tgkill, sys::raw(SYS_getpid), sys::raw(SYS_gettid), sig);
+  }
+}
+
+void on_fault(int sig, siginfo_t* info, void* context) {
+  if (const hub* h = detail::try_hub()) {
+    std::size_t size = 0;
+    if (info->si_code > 0 && h->stacks.in_guard(info->si_addr, size)) {
+      const fiber_base* f = detail::current_fiber();
+      const char* name = f->extra != nullptr && f->extra->name != nullptr ? f->extra->name : "(unnamed)";
+      sys::report() << "stack overflow in fiber " << name << ": its stack has " << (size >> 10)
+                    << " KiB. Give it more by spawn_options::stack_size, or raise the default by WEFT_STACK_SIZE=1M.\n";
+      std::signal(sig, SIG_DFL);
+      return;  // the fault recurs and dumps core with the frames that caused it
+    }
+  }
+  pass_on(sig, info, context);
+}
+
+}  // namespace
+
+void install_handlers() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    for (const int sig : {SIGSEGV, SIGBUS}) {
+      struct sigaction action {};
+      action.sa_sigaction = on_fault;
+      action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+      sigemptyset(&action.sa_mask);
+      sigaction(sig, &action, &previous_of(sig));
+    }
+  });
+}
+
+void take_signal_stack(detail::carrier* block) {
+  stack_t old{};
+  if (sigaltstack(nullptr, &old) == 0 && (old.ss_flags & SS_DISABLE) == 0) {
+    // The program (or a sanitizer) has one for this thread: the handler runs there.
+    block->signal_stack = reinterpret_cast<std::uint64_t>(old.ss_sp);
+    block->signal_stack_size = old.ss_size;
+    return;
+  }
+  void* at = sys::map(signal_stack_bytes);
+  if (at == nullptr) return;
+  stack_t mine{};
+  mine.ss_sp = at;
+  mine.ss_size = signal_stack_bytes;
+  if (sigaltstack(&mine, nullptr) != 0) {
+    sys::unmap(at, signal_stack_bytes);
+    return;
+  }
+  block->signal_stack = reinterpret_cast<std::uint64_t>(at);
+  block->signal_stack_size = signal_stack_bytes;
+  block->owns_signal_stack = true;
+}
+
+void release_signal_stack(detail::carrier* block) {
+  if (!block->owns_signal_stack) return;
+  stack_t off{};
+  off.ss_flags = SS_DISABLE;
+  if (sigaltstack(&off, nullptr) == 0) sys::unmap(reinterpret_cast<void*>(block->signal_stack), signal_stack_bytes);
+}
+
+std::size_t parse_size(const char* text) noexcept {
+  char* end = nullptr;
+  const unsigned long long n = std::strtoull(text, &end, 10);
+  switch (*end) {
+    case 'k': case 'K': return n << 10;
+    case 'm': case 'M': return n << 20;
+    case 'g': case 'G': return n << 30;
+    case 0: return n;
+    default: return 0;
+  }
+}
+
+}  // namespace weft::core

@@ -1,0 +1,170 @@
+// Parking and waking: the one place where a fiber suspends, and everything that can end it.
+//
+// States of a wait: `pending` until exactly one waker (event, timer, cancellation, deadlock) moves it on in `unpark`, which at the
+// same time withdraws it: unlinked, timer disarmed. A second waker finds it not pending and does nothing.
+#include "core/hub.hpp"
+
+namespace weft::core {
+namespace {
+
+waiter& waiter_of(detail::timer_node* t) noexcept {
+  return *reinterpret_cast<waiter*>(reinterpret_cast<char*>(t) - offsetof(waiter, timer));
+}
+
+scope& scope_of(detail::timer_node* t) noexcept {
+  return *reinterpret_cast<scope*>(reinterpret_cast<char*>(t) - offsetof(scope, timer));
+}
+
+void wake_timed_out(detail::timer_node* t) noexcept { detail::unpark(waiter_of(t), wake::timeout); }
+
+// What is due for `f`, shields considered; `pending` when nothing is.
+wake due_for(const fiber_base* f) noexcept {
+  if (f->extra != nullptr && f->extra->thrown != nullptr) return wake::interrupted;
+  for (const scope* s = f->innermost; s != nullptr; s = s->parent) {
+    if (s->cancelled) return wake::cancelled;
+    if (s->shielded) return wake::pending;
+  }
+  return f->cancel_requested ? wake::cancelled : wake::pending;
+}
+
+void recompute_hint(fiber_base* f) noexcept {
+  bool hint = f->cancel_requested || (f->extra != nullptr && f->extra->thrown != nullptr);
+  for (const scope* s = f->innermost; s != nullptr && !hint; s = s->parent) hint = s->cancelled;
+  f->cancel_hint = hint;
+}
+
+// A reason to stop has come up for `f`: ends its park if that may be ended.
+void deliver(fiber_base* f) noexcept {
+  f->cancel_hint = true;
+  waiter* w = f->parked;
+  if (w == nullptr || w->uncancellable || w->result != wake::pending) return;
+  const wake due = due_for(f);
+  if (due != wake::pending) detail::unpark(*w, due);
+}
+
+void scope_timed_out(detail::timer_node* t) noexcept {
+  scope& s = scope_of(t);
+  s.by_deadline = true;
+  detail::scope_cancel(s);
+}
+
+// On the kernel's alternate signal stack, or inside Weft itself, there is no way back from a switch.
+bool parking_impossible(const detail::carrier* c) noexcept {
+  std::uint64_t here;
+  asm("mov %%rsp, %0" : "=r"(here));
+  return c->in_weft != 0 || here - c->signal_stack < c->signal_stack_size;
+}
+
+}  // namespace
+
+fd_node::fd_node(waiter& w, std::uint32_t wanted) noexcept : events(wanted), target(&w) {
+  notify = [](wait_node* self) noexcept { detail::unpark(*static_cast<fd_node*>(self)->target); };
+}
+
+}  // namespace weft::core
+
+namespace weft::detail {
+
+using core::due_for;
+using core::recompute_hint;
+
+void waiter::wake_ready(wait_node* self) noexcept { unpark(*static_cast<waiter*>(self)); }
+
+wake cancellation_due(hub& h) noexcept {
+  const fiber_base* f = h.block->current;
+  // What parks during unwinding is a destructor that cleans up: it is let finish.
+  if (!f->cancel_hint || h.eh->uncaught != 0) return wake::pending;
+  return due_for(f);
+}
+
+wake park(hub& h, waiter& w, nanos deadline) noexcept {
+  fiber_base* self = w.fiber;
+  wake refused = wake::pending;
+  if (core::parking_impossible(h.block)) [[unlikely]]
+    refused = wake::impossible;
+  else if (self->cancel_hint && !w.uncancellable) [[unlikely]]
+    refused = cancellation_due(h);
+  if (refused != wake::pending) [[unlikely]] {
+    if (w.linked()) w.unlink();
+    w.result = refused;
+    if (w.on_abort != nullptr) w.on_abort(&w);
+    return refused;
+  }
+  if (w.result != wake::pending) [[unlikely]]
+    return w.result;
+  if (h.eh->uncaught != 0) [[unlikely]]
+    w.uncancellable = true;
+  if (deadline != never) {
+    w.timer.fire = core::wake_timed_out;
+    timer_arm(h, w.timer, deadline);
+  }
+  w.since = h.cached_now;
+  self->parked = &w;
+  self->state = fiber_state::parked;
+  ++h.stats.parks;
+  core::switch_to(h, core::next_ready(h));
+  return w.result;
+}
+
+bool unpark(waiter& w, wake why) noexcept {
+  if (w.result != wake::pending) return false;
+  w.result = why;
+  fiber_base* f = w.fiber;
+  if (w.linked()) w.unlink();
+  if (w.timer.position != 0) f->home->timers.disarm(w.timer);
+  if (why != wake::ready && w.on_abort != nullptr) w.on_abort(&w);
+  if (f->parked == &w) {  // else it has not come to park yet, and will find the result there
+    f->parked = nullptr;
+    ++f->epoch;
+    core::make_ready(f);
+  }
+  return true;
+}
+
+bool wake_if_current(waker w, wake why) noexcept {
+  return w.fiber->epoch == w.epoch && w.fiber->parked != nullptr && unpark(*w.fiber->parked, why);
+}
+
+void yield(hub& h) noexcept {
+  fiber_base* self = h.block->current;
+  core::make_ready(self);
+  core::switch_to(h, core::next_ready(h));
+}
+
+void scope_enter(hub& h, scope& s, nanos deadline) noexcept {
+  fiber_base* f = h.block->current;
+  s.fiber = f;
+  s.parent = f->innermost;
+  f->innermost = &s;
+  if (s.cancelled) f->cancel_hint = true;
+  if (deadline != never) {
+    s.timer.fire = core::scope_timed_out;
+    timer_arm(h, s.timer, deadline);
+  }
+}
+
+bool scope_exit(hub& h, scope& s) noexcept {
+  fiber_base* f = s.fiber;
+  timer_disarm(h, s.timer);
+  f->innermost = s.parent;
+  s.fiber = nullptr;
+  s.parent = nullptr;
+  if (!f->cancel_hint) return false;
+  recompute_hint(f);
+  return s.cancelled && (s.shielded || due_for(f) != wake::cancelled);
+}
+
+void scope_cancel(scope& s) noexcept {
+  s.cancelled = true;
+  if (s.fiber != nullptr) core::deliver(s.fiber);
+}
+
+void fiber_cancel(fiber_base* f) noexcept {
+  if (f->state == fiber_state::done) return;
+  f->cancel_requested = true;
+  core::deliver(f);
+}
+
+void fiber_interrupt(fiber_base* f) noexcept { core::deliver(f); }
+
+}  // namespace weft::detail

@@ -1,0 +1,137 @@
+// What all fibers of a hub are doing, as text. A suspended fiber's backtrace is taken by standing on its stack for a moment.
+#include <cxxabi.h>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <dlfcn.h>
+#include <memory>
+#include <string>
+#include <unwind.h>
+
+#include "core/fcontext.hpp"
+#include "core/hub_state.hpp"
+#include "sys/report.hpp"
+#include "weft/fiber.hpp"
+#include "weft/hub.hpp"
+
+namespace weft::core {
+namespace {
+
+constexpr int most_frames = 24;
+
+struct frames {
+  void* at[most_frames];
+  int count = 0;
+};
+
+_Unwind_Reason_Code note_frame(_Unwind_Context* context, void* arg) {
+  auto& f = *static_cast<frames*>(arg);
+  if (f.count == most_frames) return _URC_END_OF_STACK;
+  f.at[f.count++] = reinterpret_cast<void*>(_Unwind_GetIP(context));
+  return _URC_NO_REASON;
+}
+
+struct visit {
+  frames* result;
+  void* back = nullptr;  // context of the visitor
+};
+
+// Runs on the visited fiber's stack, on top of the frame that parked; goes back to the visitor, and returns into the park when
+// the fiber is next resumed.
+transfer_t look(transfer_t from) {
+  auto& v = *static_cast<visit*>(from.data);
+  _Unwind_Backtrace(note_frame, v.result);
+  return jump_fcontext(from.fctx, nullptr);
+}
+
+frames backtrace_of(hub& h, fiber_base* f) {
+  frames result;
+  if (f == h.block->current) {
+    _Unwind_Backtrace(note_frame, &result);
+  } else if (f->context != nullptr && !h.annotate) {
+    visit v{&result};
+    f->context = ontop_fcontext(f->context, &v, look).fctx;
+  }
+  return result;
+}
+
+std::string symbol(const void* address) {
+  Dl_info info{};
+  if (dladdr(address, &info) == 0 || info.dli_fname == nullptr) return "?";
+  const char* file = std::strrchr(info.dli_fname, '/');
+  std::string text;
+  if (info.dli_sname != nullptr) {
+    int status = 0;
+    std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(info.dli_sname, nullptr, nullptr, &status), std::free);
+    text = status == 0 ? name.get() : info.dli_sname;
+    text += ' ';
+  }
+  char offset[40];
+  std::snprintf(offset, sizeof offset, "+0x%zx)",
+                static_cast<std::size_t>(static_cast<const char*>(address) - static_cast<const char*>(info.dli_fbase)));
+  return text + "(" + (file != nullptr ? file + 1 : info.dli_fname) + offset;
+}
+
+const char* state_name(const fiber_base* f) {
+  switch (f->state) {
+    case fiber_state::created: return "not begun";
+    case fiber_state::ready: return "ready";
+    case fiber_state::running: return "running";
+    case fiber_state::parked: return "parked";
+    case fiber_state::done: return "done";
+  }
+  return "?";
+}
+
+void describe_fiber(hub& h, fiber_base* f, std::string& out) {
+  const std::string_view name = f->is_main ? "main" : f->extra != nullptr && f->extra->name != nullptr ? f->extra->name : "";
+  char line[200];
+  std::snprintf(line, sizeof line, "fiber %p", static_cast<void*>(f));
+  out += line;
+  if (!name.empty()) out.append(" \"").append(name).append("\"");
+  out.append(": ").append(state_name(f));
+  if (f->parked != nullptr) {
+    const double age = static_cast<double>(detail::now(h) - f->parked->since) / 1e9;
+    std::snprintf(line, sizeof line, " in %s for %.3f s", f->parked->reason, age < 0 ? 0.0 : age);
+    out += line;
+  }
+  if (f->cancel_requested) out += ", cancelled";
+  out += '\n';
+  if (f->site != nullptr) out.append("    spawned at ").append(symbol(f->site)).append("\n");
+  const frames trace = backtrace_of(h, f);
+  for (int i = 0; i < trace.count; ++i) {
+    // A return address may belong to the next function when the call was the last thing its caller did.
+    const std::string s = symbol(static_cast<const char*>(trace.at[i]) - 1);
+    out.append("    #").append(std::to_string(i)).append(" ").append(s).append("\n");
+  }
+}
+
+// Nothing can run any more, or only another thread could change that (hub.cpp).
+void stuck(hub& h, bool certain) noexcept {
+  if (certain && h.main.parked != nullptr && detail::unpark(*h.main.parked, wake::deadlock)) return;
+  h.idle_reported = true;
+  try {
+    sys::report() << (certain ? "deadlock" : "every fiber is parked, and only another OS thread could wake one") << ":\n"
+                  << run_info().c_str();
+  } catch (...) {
+  }
+}
+
+[[gnu::constructor(102)]] void install() { on_stuck = stuck; }
+
+}  // namespace
+}  // namespace weft::core
+
+namespace weft {
+
+std::string run_info() {
+  detail::hub& h = detail::current_hub();
+  std::string out = std::to_string(h.live) + " fibers on this hub, " + std::to_string(h.timers.size()) + " timers, " +
+                    std::to_string(h.fd_waiters) + " descriptor waits, poller " + h.poll->name() + "\n";
+  for (detail::fiber_base* f = h.all; f != nullptr; f = f->all_next) core::describe_fiber(h, f, out);
+  return out;
+}
+
+void print_run_info() { std::fputs(run_info().c_str(), stderr); }
+
+}  // namespace weft

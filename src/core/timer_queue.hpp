@@ -1,0 +1,81 @@
+// Timers of one hub: a hierarchical wheel in front of a small exact heap.
+//
+// Most timeouts never fire, so arming and disarming must be O(1): far timers are linked into wheel slots of about a
+// millisecond and more. A slot whose time nears is poured into a 4-ary heap, which orders the front exactly: nothing fires
+// early, equal deadlines fire in the order in which they were armed, and `next_deadline` is exact, as a virtual clock needs.
+// The cursor may run ahead of the time (next_deadline pours the next occupied slot): what is armed behind it goes to the heap.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "weft/detail/runtime.hpp"
+
+namespace weft::core {
+
+using detail::nanos;
+using detail::never;
+using detail::timer_node;
+
+class timer_queue {
+public:
+  timer_queue() noexcept;
+  ~timer_queue();
+  timer_queue(const timer_queue&) = delete;
+  timer_queue& operator=(const timer_queue&) = delete;
+
+  // Places the wheel at `now`; before the first timer only.
+  void start(nanos now) noexcept { cursor_ = now >> slot_bits; }
+
+  // Arms an idle timer. False when the heap could not grow: the timer is not armed.
+  bool arm(timer_node& t, nanos deadline) noexcept;
+  // Disarms; an idle timer is left alone.
+  void disarm(timer_node& t) noexcept;
+
+  bool empty() const noexcept { return in_heap_ == 0 && in_wheel_ == 0; }
+  std::size_t size() const noexcept { return in_heap_ + in_wheel_; }
+  // The earliest deadline, `never` when there is none.
+  nanos next_deadline() noexcept;
+  // Fires, in order, every timer whose deadline is at or before `now`. A timer armed meanwhile at or before `now` waits for
+  // the next call, so that a callback that re-arms itself at once cannot keep the hub here.
+  std::size_t expire(nanos now) noexcept;
+
+private:
+  static constexpr unsigned slot_bits = 20;    // 1.05 ms
+  static constexpr unsigned level_bits = 6;
+  static constexpr unsigned level_count = 7;   // 2^62 ns: 146 years
+  static constexpr unsigned level_size = 1u << level_bits;
+
+  struct entry {
+    nanos deadline;
+    std::uint64_t order;
+    timer_node* timer;
+    bool before(const entry& o) const noexcept {
+      return deadline < o.deadline || (deadline == o.deadline && order < o.order);
+    }
+  };
+  struct slot {
+    timer_node* first = nullptr;
+    timer_node* last = nullptr;
+  };
+
+  void link(timer_node& t) noexcept;
+  void pour(slot& s) noexcept;
+  bool advance() noexcept;
+  bool heap_reserve(std::size_t n) noexcept;
+  void heap_push(timer_node& t) noexcept;
+  void heap_remove(std::size_t i) noexcept;
+  void heap_up(std::size_t i, entry e) noexcept;
+  void heap_down(std::size_t i, entry e) noexcept;
+  void heap_set(std::size_t i, const entry& e) noexcept;
+
+  entry* heap_ = nullptr;
+  std::size_t in_heap_ = 0, heap_capacity_ = 0;
+  std::size_t in_wheel_ = 0;
+  std::uint64_t cursor_ = 0;  // first slot number that has not been poured
+  std::uint64_t next_order_ = 0;
+  std::uint64_t occupied_[level_count] = {};
+  slot wheel_[level_count][level_size];
+};
+
+}  // namespace weft::core

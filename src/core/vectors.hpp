@@ -1,0 +1,56 @@
+// The vector registers of a fiber that parks inside a rewritten system call. x86-64 only; compiled with -mgeneral-regs-only, so
+// that nothing between the call's entry and `save` can have touched one.
+#pragma once
+
+#include <cpuid.h>
+#include <cstddef>
+#include <cstdint>
+
+#include "sys/mem.hpp"
+
+namespace weft::core::vectors {
+
+struct machine {
+  std::uint32_t bytes;   // of the save area; 0 while unknown
+  bool xsavec;           // saves only what is in use
+};
+
+inline machine probe() noexcept {
+  unsigned a, b, c, d;
+  machine m{512, false};
+  if (__get_cpuid(1, &a, &b, &c, &d) == 0 || (c & bit_OSXSAVE) == 0) return m;
+  if (__get_cpuid_count(13, 1, &a, &b, &c, &d) == 0 || (a & 2) == 0) return m;
+  // EBX of leaf 13.1 is the compacted size of everything XCR0 enables; leaf 13.0 bounds it from above.
+  std::uint32_t bytes = b;
+  __get_cpuid_count(13, 0, &a, &b, &c, &d);
+  if (b > bytes) bytes = b;
+  return {(bytes + 63) / 64 * 64, true};
+}
+
+inline machine this_machine{0, false};
+
+inline std::size_t area_bytes() noexcept {
+  if (this_machine.bytes == 0) this_machine = probe();
+  return this_machine.bytes;
+}
+
+// Everything but x87 (bit 0), whose control word the switch itself carries.
+inline constexpr std::uint32_t wanted_low = ~1u, wanted_high = ~0u;
+
+inline void save(char* area) noexcept {
+  if (this_machine.xsavec) {
+    sys::fill(area + 512, 0, 64);  // XRSTOR faults on rubbish in the header's reserved bytes
+    asm volatile("xsavec64 %0" : "=m"(*area) : "a"(wanted_low), "d"(wanted_high) : "memory");
+  } else {
+    asm volatile("fxsave64 %0" : "=m"(*area) : : "memory");
+  }
+}
+
+inline void restore(char* area) noexcept {
+  if (this_machine.xsavec)
+    asm volatile("xrstor64 %0" : : "m"(*area), "a"(wanted_low), "d"(wanted_high) : "memory");
+  else
+    asm volatile("fxrstor64 %0" : : "m"(*area) : "memory");
+}
+
+}  // namespace weft::core::vectors

@@ -1,0 +1,77 @@
+// The waitable protocol's waits, and what the core's answers throw.
+#include "core/hub_state.hpp"
+#include "weft/fiber.hpp"
+#include "weft/hub.hpp"
+#include "weft/waitable.hpp"
+
+namespace weft::detail {
+
+void throw_if_ended(hub& h, wake why, const char* reason) {
+  switch (why) {
+    case wake::pending:
+    case wake::ready:
+    case wake::timeout:
+    case wake::closed: return;
+    case wake::cancelled: throw cancelled();
+    case wake::interrupted: {
+      fiber_base* f = h.block->current;
+      const auto e = std::exchange(*reinterpret_cast<std::exception_ptr*>(&f->extra->thrown), nullptr);
+      std::rethrow_exception(e);
+    }
+    case wake::deadlock:
+      throw deadlock("deadlock: nothing is runnable and nothing could wake main, which waits in " + std::string(reason) + "\n" +
+                     run_info());
+    case wake::impossible: throw would_block_hub(reason);
+  }
+}
+
+bool wait_done(completion_view what, nanos deadline, const char* reason) {
+  hub& h = current_hub();
+  if (what.home != &h) throw wrong_hub("what is waited for");
+  if (what.fiber != nullptr && what.fiber == current_fiber()) throw self_join();
+  check_cancelled(h);
+  if (what.waiters == nullptr) return true;
+  waiter w(reason);
+  what.waiters->push_back(w);
+  return wait_on(h, w, deadline);
+}
+
+countdown::countdown(hub& h, std::size_t count) : home(&h), links(new link[count]) {}
+
+countdown::~countdown() {
+  for (std::size_t i = 0; i < used; ++i)
+    if (links[i].linked()) links[i].unlink();
+  delete[] links;
+}
+
+void countdown::watch(completion_view what) {
+  if (what.home != home) throw wrong_hub("what is waited for");
+  if (what.fiber != nullptr && what.fiber == current_fiber()) throw self_join();
+  if (what.waiters == nullptr) {
+    ++fired;
+    return;
+  }
+  link& l = links[used++];
+  l.owner = this;
+  l.notify = [](wait_node* n) noexcept {
+    countdown& c = *static_cast<link*>(n)->owner;
+    ++c.fired;
+    if (c.parked != nullptr) unpark(*c.parked);
+  };
+  what.waiters->push_back(l);
+}
+
+bool countdown::wait_one(nanos deadline, const char* reason) {
+  while (fired == 0) {
+    waiter w(reason);
+    parked = &w;
+    const wake why = park(*home, w, deadline);
+    parked = nullptr;
+    if (why == wake::timeout && fired == 0) return false;
+    if (why != wake::ready && why != wake::timeout) throw_if_ended(*home, why, reason);
+  }
+  --fired;
+  return true;
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,47 @@
+// What the rewritten sites and the rest of Weft agree on: the words a caller left in registers, and one table of handlers.
+//
+// This header and table.cpp are run-time path: no libc, no malloc, no vector registers. Handlers run on the caller's own
+// stack, between two instructions of a function that keeps vector registers live across `syscall`; they must be built with
+// -mgeneral-regs-only and may only reach code that is, or that saves what it touches.
+#pragma once
+
+#include <cstddef>
+
+namespace weft::patch {
+
+// The caller's registers as the entry stored them. A handler reads them; it must not change the arguments, because the
+// compiler that built the caller counts on the kernel preserving every register but rax, rcx and r11.
+struct call_frame {
+  long rdi, rsi, rdx, r10, r8, r9;
+  long nr;                // what was in rax
+  const void* site;       // the address after the rewritten `syscall`: what a debugger or an unwinder calls the caller's pc
+  const void* return_to;  // inside the trampoline
+};
+static_assert(sizeof(call_frame) == 72, "entry.S knows the layout");
+
+// Between a frame and the caller's stack pointer lie the frame itself and the red zone, which the trampoline stepped over.
+inline constexpr std::size_t frame_to_caller_stack = sizeof(call_frame) + 128;
+
+// A handler's answer, returned in rax and rdx.
+struct verdict {
+  long result;  // as the kernel returns it: >= 0, or -errno
+  long pass;    // not 0: ignore `result` and execute the original instruction, with the original stack pointer
+};
+
+// May park the calling fiber before it answers. Must not throw C++ exceptions through libc functions that are not prepared
+// for them; forced unwinding (thread cancellation) passes through the entry as it passes through a signal frame.
+using handler = verdict (*)(call_frame* frame, long nr);
+
+inline constexpr long handler_count = 512;
+
+// By system call number; null means the original instruction runs. A rewritten site loads its entry once per call, so an
+// entry may be set or cleared at any time with one aligned store.
+extern "C" __attribute__((visibility("hidden"))) handler weft_patch_handlers[handler_count];
+inline handler (&handlers)[handler_count] = weft_patch_handlers;
+
+inline void set_handler(long nr, handler h) noexcept { __atomic_store_n(&weft_patch_handlers[nr], h, __ATOMIC_RELEASE); }
+
+// Where trampolines call (entry.S); not a C++ function.
+extern "C" __attribute__((visibility("hidden"))) void weft_patch_entry();
+
+}  // namespace weft::patch

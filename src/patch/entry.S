@@ -1,0 +1,95 @@
+// Where every trampoline calls when its system call has a handler.
+//
+// Relies on the trampoline's contract (trampoline.cpp):
+//   rax  system call number           rcx  the handler, not null
+//   r11  address after the site       rsp  return address into the trampoline, then the caller's red zone
+// Gives back: rcx = 0 and the result in rax, or rcx != 0 and the number in rax, all other registers as they came.
+// Must never touch a vector register, errno, or memory other than this stack.
+//
+// To an unwinder this is a signal frame whose "interrupted" pc is the address after the site: that address is looked up
+// exactly, not minus one, and the walk goes on with libc's own tables. The trampoline in between needs no entry for that.
+
+	.text
+	.globl	weft_patch_entry
+	.hidden	weft_patch_entry
+	.type	weft_patch_entry, @function
+	.p2align 5
+weft_patch_entry:
+	.cfi_startproc simple
+	.cfi_signal_frame
+	.cfi_def_cfa rsp, 136
+	.cfi_register rip, r11
+	.cfi_same_value rbx
+	.cfi_same_value rbp
+	.cfi_same_value r12
+	.cfi_same_value r13
+	.cfi_same_value r14
+	.cfi_same_value r15
+	push	%r11
+	.cfi_def_cfa_offset 144
+	.cfi_offset rip, -144
+	push	%rax
+	.cfi_def_cfa_offset 152
+	push	%r9
+	push	%r8
+	push	%r10
+	push	%rdx
+	push	%rsi
+	push	%rdi
+	.cfi_def_cfa_offset 200
+	push	%rbp
+	.cfi_def_cfa_offset 208
+	.cfi_offset rbp, -208
+	.cfi_offset rdi, -200
+	.cfi_offset rsi, -192
+	.cfi_offset rdx, -184
+	.cfi_offset r10, -176
+	.cfi_offset r8, -168
+	.cfi_offset r9, -160
+	mov	%rsp, %rbp
+	.cfi_def_cfa_register rbp
+	lea	8(%rsp), %rdi
+	mov	%rax, %rsi
+	and	$-16, %rsp
+	call	*%rcx
+	mov	%rbp, %rsp
+	.cfi_def_cfa_register rsp
+	mov	%rdx, %rcx
+	test	%rdx, %rdx
+	cmovnz	56(%rsp), %rax
+	pop	%rbp
+	.cfi_def_cfa_offset 200
+	.cfi_same_value rbp
+	pop	%rdi
+	pop	%rsi
+	pop	%rdx
+	pop	%r10
+	pop	%r8
+	pop	%r9
+	.cfi_def_cfa_offset 152
+	.cfi_same_value rdi
+	.cfi_same_value rsi
+	.cfi_same_value rdx
+	.cfi_same_value r10
+	.cfi_same_value r8
+	.cfi_same_value r9
+	lea	16(%rsp), %rsp
+	.cfi_def_cfa_offset 136
+	.cfi_offset rip, -144	// in the red zone now, which a signal handler does not touch
+	ret
+	.cfi_endproc
+	.size	weft_patch_entry, .-weft_patch_entry
+
+// The return stub of the stop signal: exactly these bytes, because libgcc and gdb know a signal frame by them (they look at
+// the instructions when a pc has no unwind entry). libc's own stub cannot serve: its text may be unfinished at that moment.
+	.globl	weft_patch_sigreturn
+	.hidden	weft_patch_sigreturn
+	.type	weft_patch_sigreturn, @function
+	.p2align 4
+	nop	// unwinders look at pc - 1 first
+weft_patch_sigreturn:
+	mov	$15, %rax
+	syscall
+	.size	weft_patch_sigreturn, .-weft_patch_sigreturn
+
+	.section .note.GNU-stack,"",@progbits

@@ -1,0 +1,305 @@
+#include "patch/patch.hpp"
+
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include <algorithm>
+#include <functional>
+#include <mutex>
+
+#include "patch/near_memory.hpp"
+#include "patch/policy.hpp"
+#include "patch/registry.hpp"
+#include "patch/stop_threads.hpp"
+#include "patch/window.hpp"
+#include "sys/clock.hpp"
+#include "sys/mem.hpp"
+#include "sys/syscall.hpp"
+
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#define PR_SET_VMA_ANON_NAME 0
+#endif
+
+namespace weft::patch {
+namespace {
+
+std::mutex one_at_a_time;
+std::vector<known_object> known;
+bool any_patched = false;
+
+bool has_handler(long nr) {
+  return nr < 0 || (nr < handler_count && __atomic_load_n(&weft_patch_handlers[nr], __ATOMIC_RELAXED) != nullptr);
+}
+
+bool is_wanted(const site& s, const options& o) {
+  if (s.state == site_state::signal_return || s.nr == SYS_rt_sigreturn) return false;
+  return o.wanted != nullptr ? o.wanted(s.nr) : has_handler(s.nr);
+}
+
+// Waits that a signal handler ends with EINTR even under SA_RESTART (signal(7)), although nothing was transferred and no
+// time is lost to the caller by waiting on. Relative sleeps are not among them: begun again they would last too long.
+bool can_be_made_again(long nr) {
+  switch (nr) {
+    case SYS_poll:
+    case SYS_ppoll:
+    case SYS_select:
+    case SYS_pselect6:
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+    case SYS_pause:
+    case SYS_rt_sigtimedwait:
+    case SYS_semop:
+    case SYS_semtimedop:
+    case SYS_msgrcv:
+    case SYS_msgsnd:
+    case SYS_io_getevents:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_recvfrom:
+    case SYS_recvmsg: return true;
+    default: return false;
+  }
+}
+
+// The trampolines and changes of one object, ready to be applied; gives the memory back unless it was.
+struct prepared {
+  known_object* object = nullptr;
+  std::uint8_t* region = nullptr;
+  std::size_t region_bytes = 0;
+  std::vector<segment_changes> segments;
+  std::vector<moved_address> moved;
+  std::vector<restart_point> restarts;
+  std::vector<std::pair<known_site*, std::uintptr_t>> redirected;
+
+  prepared() = default;
+  prepared(prepared&& other) noexcept { *this = std::move(other); }
+  prepared& operator=(prepared&& other) noexcept {
+    std::swap(object, other.object);
+    std::swap(region, other.region);
+    std::swap(region_bytes, other.region_bytes);
+    segments.swap(other.segments);
+    moved.swap(other.moved);
+    restarts.swap(other.restarts);
+    redirected.swap(other.redirected);
+    return *this;
+  }
+  ~prepared() {
+    if (region != nullptr) sys::unmap(region, region_bytes);
+  }
+};
+
+bool prepare(known_object& object, const decoder& d, const options& o, prepared& out) {
+  out.object = &object;
+  std::vector<known_site*> todo;
+  for (known_site& s : object.sites)
+    if (s.trampoline == 0 && !s.failed && s.what.state == site_state::patchable && is_wanted(s.what, o)) todo.push_back(&s);
+  if (todo.empty()) return true;
+  const std::uintptr_t base = object.image.base;
+  range whole = object.image.text.front();
+  for (const range& t : object.image.text) whole = {std::min(whole.begin, t.begin), std::max(whole.end, t.end)};
+
+  out.region_bytes = sys::round_up(sizeof(region_header) + todo.size() * trampoline_most_bytes, sys::page_size);
+  out.region = map_near(whole, out.region_bytes);
+  if (out.region == nullptr) {
+    object.failed = "no free memory within 2 GiB of its text";
+    return false;
+  }
+  const region_header header{reinterpret_cast<std::uintptr_t>(&weft_patch_entry),
+                             reinterpret_cast<std::uintptr_t>(&weft_patch_handlers[0])};
+  sys::copy(out.region, &header, sizeof header);
+  std::uint8_t* at = out.region + sizeof header;
+  for (const range& text : object.image.text) {
+    segment_changes segment{text, {}};
+    for (known_site* s : todo) {
+      const std::uintptr_t site_at = base + s->what.offset;
+      if (!text.holds(site_at)) continue;
+      const trampoline t = write_trampoline(d, base, s->what, at, header, reinterpret_cast<std::uintptr_t>(out.region), out.moved);
+      if (t.start == 0) {
+        s->failed = true;
+        continue;
+      }
+      at += sys::round_up(t.end - t.start, 8);
+      segment.changes.push_back(
+          {site_at - s->what.before, static_cast<std::uint8_t>(s->what.before + syscall_length + s->what.after), t.start});
+      out.redirected.emplace_back(s, t.start);
+    }
+    if (!segment.changes.empty()) out.segments.push_back(std::move(segment));
+  }
+  // What no trampoline needed goes back at once.
+  const std::size_t used = sys::round_up(static_cast<std::size_t>(at - out.region), sys::page_size);
+  if (used < out.region_bytes) sys::unmap(out.region + used, out.region_bytes - used);
+  out.region_bytes = used;
+  for (const known_site& s : object.sites)
+    if (can_be_made_again(s.what.nr) && s.trampoline == 0)
+      out.restarts.push_back({base + s.what.offset + syscall_length, s.what.nr});
+  // Executable before any text changes: from then on even mprotect goes through here.
+  if (sys::raw(SYS_mprotect, out.region, out.region_bytes, PROT_READ | PROT_EXEC) != 0) {
+    object.failed = "the system does not let new code become executable";
+    return false;
+  }
+  sys::raw(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, out.region, out.region_bytes, "weft trampolines");
+  return true;
+}
+
+void set_error(result& r, error code, const std::string& text) {
+  if (r.code != error::none) return;
+  r.code = code;
+  r.text = text;
+}
+
+// Applies all that is prepared; an object whose text cannot be written is dropped and the others tried without it.
+void apply_all(std::vector<prepared>& all, const options& o, result& r) {
+  while (!all.empty()) {
+    std::vector<segment_changes> segments;
+    std::vector<std::size_t> owner;
+    std::vector<moved_address> moved;
+    std::vector<restart_point> restarts;
+    for (std::size_t k = 0; k < all.size(); ++k) {
+      owner.insert(owner.end(), all[k].segments.size(), k);
+      segments.insert(segments.end(), all[k].segments.begin(), all[k].segments.end());
+      moved.insert(moved.end(), all[k].moved.begin(), all[k].moved.end());
+      restarts.insert(restarts.end(), all[k].restarts.begin(), all[k].restarts.end());
+    }
+    const applied a = apply(segments, std::move(moved), std::move(restarts), o.patience_ns);
+    r.stopped_threads = std::max(r.stopped_threads, a.threads);
+    if (a.code == error::none) break;
+    if (a.code == error::text_not_writable) {
+      prepared& refused = all[owner[a.segment]];
+      refused.object->failed = a.text;
+      set_error(r, a.code, refused.object->image.name() + ": " + describe(a.code) + " (" + a.text + ")");
+      all.erase(all.begin() + static_cast<std::ptrdiff_t>(owner[a.segment]));
+      continue;
+    }
+    set_error(r, a.code, std::string(describe(a.code)) + ": " + a.text);
+    for (prepared& p : all) p.object->failed = a.text;
+    return;
+  }
+  for (prepared& p : all) {
+    for (const auto& [site, at] : p.redirected) site->trampoline = at;
+    r.newly_patched += static_cast<int>(p.redirected.size());
+    p.region = nullptr;  // for good
+  }
+  if (r.newly_patched > 0) __atomic_store_n(&any_patched, true, __ATOMIC_RELEASE);
+}
+
+bool wanted_but_impossible(const known_site& s, const options& o) {
+  return s.trampoline == 0 && (s.failed || s.what.state != site_state::patchable) && is_wanted(s.what, o);
+}
+
+struct choice {
+  std::function<bool(const elf_image&)> asked;
+  bool by_name;  // an object that was asked for by name must exist
+};
+
+result patch_chosen(const choice& which, const options& o) {
+  const std::lock_guard lock(one_at_a_time);
+  result r;
+  const std::uint64_t began = sys::monotonic_ns();
+  std::vector<elf_image> images = loaded_images();
+  // Rows of objects that are gone, or that were replaced at the same place, describe nothing any more.
+  std::erase_if(known, [&](const known_object& k) {
+    return std::none_of(images.begin(), images.end(), [&](const elf_image& i) { return k.is(i); });
+  });
+
+  std::unique_ptr<decoder> d;
+  std::string why;
+  std::vector<std::size_t> chosen;
+  for (elf_image& image : images) {
+    if (!which.asked(image)) continue;
+    const auto row = std::find_if(known.begin(), known.end(), [&](const known_object& k) { return k.is(image); });
+    std::size_t index = static_cast<std::size_t>(row - known.begin());
+    const char* skipped = never_patched(image);
+    if (skipped == nullptr && o.skip != nullptr && o.skip(image.path.c_str())) skipped = "excluded";
+    if (row == known.end() || (row->skipped != nullptr && skipped == nullptr)) {
+      if (skipped == nullptr && d == nullptr && (d = decoder::open(why)) == nullptr) {
+        set_error(r, error::no_decoder, why);
+        return r;
+      }
+      known_object fresh = skipped == nullptr ? look_at(image, *d) : known_object{};
+      fresh.image = std::move(image);
+      fresh.skipped = skipped;
+      if (row == known.end()) known.push_back(std::move(fresh));
+      else *row = std::move(fresh);
+    }
+    if (skipped == nullptr) chosen.push_back(index);
+  }
+  if (chosen.empty() && which.by_name) set_error(r, error::no_such_object, describe(error::no_such_object));
+  const std::uint64_t scanned = sys::monotonic_ns();
+  r.scan_ns = scanned - began;
+
+  std::vector<prepared> all;
+  for (const std::size_t k : chosen) {
+    known_object& object = known[k];
+    object.failed.clear();
+    const bool work = std::any_of(object.sites.begin(), object.sites.end(), [&](const known_site& s) {
+      return s.trampoline == 0 && !s.failed && s.what.state == site_state::patchable && is_wanted(s.what, o);
+    });
+    if (!work) continue;
+    if (d == nullptr && (d = decoder::open(why)) == nullptr) {
+      set_error(r, error::no_decoder, why);
+      return r;
+    }
+    prepared p;
+    if (!prepare(object, *d, o, p)) set_error(r, error::no_near_memory, object.image.name() + ": " + object.failed);
+    else if (!p.segments.empty()) all.push_back(std::move(p));
+  }
+  apply_all(all, o, r);
+  for (const std::size_t k : chosen)
+    for (const known_site& s : known[k].sites) {
+      ++r.sites;
+      if (s.trampoline != 0) ++r.patched;
+      else if (wanted_but_impossible(s, o)) ++r.unpatchable;
+      else ++r.left_alone;
+    }
+  r.patch_ns = sys::monotonic_ns() - scanned;
+  return r;
+}
+
+}  // namespace
+
+result patch_all_objects(const options& o) {
+  return patch_chosen({[](const elf_image&) { return true; }, false}, o);
+}
+
+result patch_object(std::string_view name, const options& o) {
+  return patch_chosen({[=](const elf_image& i) { return i.name().starts_with(name); }, true}, o);
+}
+
+result patch_object(const void* address, const options& o) {
+  const auto a = reinterpret_cast<std::uintptr_t>(address);
+  return patch_chosen({[=](const elf_image& i) { return i.holds(a); }, true}, o);
+}
+
+bool active() noexcept { return __atomic_load_n(&any_patched, __ATOMIC_ACQUIRE); }
+
+std::vector<object_report> report() {
+  const std::lock_guard lock(one_at_a_time);
+  std::vector<object_report> rows;
+  for (const known_object& k : known) {
+    object_report row;
+    row.path = k.image.path;
+    row.skipped = k.skipped;
+    row.failed = k.failed;
+    row.sites = static_cast<int>(k.sites.size());
+    for (const known_site& s : k.sites) {
+      if (s.trampoline != 0) ++row.patched;
+      else if (s.failed || (s.what.state != site_state::patchable && s.what.state != site_state::signal_return)) ++row.unpatchable;
+      else ++row.left_alone;
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<site_report> sites() {
+  const std::lock_guard lock(one_at_a_time);
+  std::vector<site_report> rows;
+  for (const known_object& k : known)
+    for (const known_site& s : k.sites) rows.push_back({k.image.name(), s.what, s.trampoline != 0});
+  return rows;
+}
+
+}  // namespace weft::patch

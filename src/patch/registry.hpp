@@ -1,0 +1,33 @@
+// What is known of each object that was looked at: its sites, and which of them are redirected.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "patch/decoder.hpp"
+#include "patch/elf_image.hpp"
+#include "patch/site.hpp"
+#include "patch/trampoline.hpp"
+
+namespace weft::patch {
+
+struct known_site {
+  site what;
+  std::uintptr_t trampoline = 0;  // 0: not redirected
+  bool failed = false;            // its instructions could not be moved after all
+};
+
+struct known_object {
+  elf_image image;
+  const char* skipped = nullptr;
+  std::string failed;
+  std::vector<known_site> sites;
+
+  // Whether `now` is this very object, still mapped where it was and with our jumps in it.
+  bool is(const elf_image& now) const;
+};
+
+// Scans the text of `image`.
+known_object look_at(const elf_image& image, const decoder& d);
+
+}  // namespace weft::patch

@@ -1,0 +1,208 @@
+#include "patch/stop_threads.hpp"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+
+#include "sys/clock.hpp"
+#include "sys/mem.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::patch {
+namespace {
+
+constexpr int stop_signal = 33;
+constexpr std::uint32_t slots = 1u << 18;  // touched only where used: enough for the 131,072 threads vm.max_map_count allows
+constexpr std::uint64_t look_again_ns = 5'000'000;
+
+// struct sigaction as the kernel reads it.
+struct kernel_action {
+  void (*handler)(int, void*, void*);
+  unsigned long flags;
+  void (*restorer)();
+  unsigned long mask;
+};
+constexpr unsigned long with_restorer = 0x04000000;
+
+struct directory_entry {
+  std::uint64_t inode;
+  std::int64_t offset;
+  std::uint16_t length;
+  std::uint8_t type;
+  char name[1];
+};
+
+std::uint32_t number(const char* text) noexcept {
+  std::uint32_t n = 0;
+  for (; *text >= '0' && *text <= '9'; ++text) n = n * 10 + static_cast<std::uint32_t>(*text - '0');
+  return *text == 0 ? n : 0;
+}
+
+// A thread that has exited, or a main thread that called pthread_exit and waits for the others, never answers.
+bool has_exited(std::uint32_t tid) noexcept {
+  char path[] = "/proc/self/task/0000000000/stat";
+  char digits[10];
+  int n = 0;
+  do digits[n++] = static_cast<char>('0' + tid % 10);
+  while ((tid /= 10) != 0);
+  char* at = path + sizeof "/proc/self/task/" - 1;
+  while (n > 0) *at++ = digits[--n];
+  for (const char* tail = "/stat"; *tail != 0;) *at++ = *tail++;
+  *at = 0;
+  const long fd = sys::raw(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+  if (fd < 0) return fd == -ENOENT || fd == -ESRCH;
+  char text[256];
+  const long got = sys::raw(SYS_read, fd, &text[0], sizeof text - 1);
+  sys::raw(SYS_close, fd);
+  if (got <= 0) return got == -ESRCH;
+  // "tid (name) S ...": the name may hold anything, so the last parenthesis counts.
+  for (long k = got - 3; k > 0; --k)
+    if (text[k] == ')') return text[k + 2] == 'Z' || text[k + 2] == 'X';
+  return false;
+}
+
+// False when nothing happened for `ns`.
+bool wait_for_progress(std::uint32_t& word, std::uint32_t seen, std::uint64_t ns) noexcept {
+  const timespec t = sys::to_timespec(ns);
+  return sys::raw(SYS_futex, &word, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, seen, &t) != -ETIMEDOUT;
+}
+
+// One stop at a time. Static, because a thread that did not answer may still look here long after the stop was given up.
+stop_order order;
+
+constexpr std::size_t table_bytes = slots * sizeof(stopped_thread), list_bytes = slots / 2 * sizeof(std::uint32_t);
+
+}  // namespace
+
+thread_stop::~thread_stop() { resume(false); }
+
+// Reads the directory once and asks every thread that is not known yet. False on failure.
+bool thread_stop::ask_new_threads(int directory, std::uint32_t& asked_now, stop_outcome& failure) noexcept {
+  asked_now = 0;
+  const auto self = static_cast<std::uint32_t>(sys::raw(SYS_gettid)), process = static_cast<std::uint32_t>(sys::raw(SYS_getpid));
+  sys::raw(SYS_lseek, directory, 0, SEEK_SET);
+  alignas(8) char buffer[4096];
+  for (;;) {
+    const long got = sys::raw(SYS_getdents64, directory, &buffer[0], sizeof buffer);
+    if (got < 0) {
+      failure = stop_outcome::no_proc;
+      return false;
+    }
+    if (got == 0) return true;
+    for (long at = 0; at < got;) {
+      const auto* e = reinterpret_cast<const directory_entry*>(buffer + at);
+      at += e->length;
+      const std::uint32_t tid = number(e->name);
+      if (tid == 0 || tid == self) continue;
+      stopped_thread* const t = slot_of(order, tid);
+      if (t->tid == tid) continue;
+      if (stopped_ >= slots / 2) {
+        failure = stop_outcome::cannot_signal;
+        return false;
+      }
+      t->state = asked;
+      __atomic_store_n(&t->tid, tid, __ATOMIC_RELEASE);
+      listed_[stopped_++] = static_cast<std::uint32_t>(t - order.threads);
+      siginfo_t info{};
+      info.si_signo = stop_signal;
+      info.si_code = SI_QUEUE;
+      info.si_pid = static_cast<pid_t>(process);
+      info.si_value.sival_ptr = &weft_patch_stop_order;
+      const long r = sys::raw(SYS_rt_tgsigqueueinfo, process, tid, stop_signal, &info);
+      if (r == 0) {
+        ++asked_now;
+      } else {
+        t->state = gone;
+        if (r != -ESRCH) {
+          failure = stop_outcome::cannot_signal;
+          return false;
+        }
+      }
+    }
+  }
+}
+
+bool thread_stop::all_arrived(bool look_for_exits) noexcept {
+  for (std::uint32_t k = 0; k < stopped_; ++k) {
+    stopped_thread& t = order.threads[listed_[k]];
+    if (__atomic_load_n(&t.state, __ATOMIC_ACQUIRE) != asked) continue;
+    silent_ = t.tid;
+    if (!look_for_exits || !has_exited(t.tid)) return false;
+    __atomic_store_n(&t.state, gone, __ATOMIC_RELEASE);
+  }
+  return true;
+}
+
+stop_outcome thread_stop::stop(std::uint64_t patience_ns, const moved_address* moved, std::size_t moved_count,
+                               const restart_point* restarts, std::size_t restart_count) noexcept {
+  const long directory = sys::raw(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+  if (directory < 0) return stop_outcome::no_proc;
+  auto* const memory = static_cast<unsigned char*>(sys::map(table_bytes + list_bytes));
+  if (memory == nullptr) {
+    sys::raw(SYS_close, directory);
+    return stop_outcome::cannot_signal;
+  }
+  order = {reinterpret_cast<stopped_thread*>(memory), slots - 1, 0, 0, moved, moved_count, restarts, restart_count};
+  listed_ = reinterpret_cast<std::uint32_t*>(memory + table_bytes);
+  stopped_ = 0;
+  active_ = true;
+  kernel_action ours{weft_patch_stop_handler, SA_SIGINFO | SA_RESTART | SA_ONSTACK | with_restorer, weft_patch_sigreturn, ~0ul};
+  static_assert(sizeof(kernel_action) == sizeof kernel_action_);
+  sys::raw(SYS_rt_sigaction, stop_signal, nullptr, &kernel_action_[0], 8);
+  kernel_action before;
+  sys::copy(&before, &kernel_action_[0], sizeof before);
+  const bool ours_already = before.handler == weft_patch_stop_handler;  // left by a stop that failed
+  const bool callable = !ours_already && reinterpret_cast<std::uintptr_t>(before.handler) > 1;
+  if (!ours_already)
+    __atomic_store_n(&weft_patch_previous_action, callable ? reinterpret_cast<void*>(before.handler) : nullptr, __ATOMIC_RELAXED);
+  __atomic_store_n(&weft_patch_stop_order, &order, __ATOMIC_RELEASE);
+  sys::raw(SYS_rt_sigaction, stop_signal, &ours, nullptr, 8);
+  installed_ = !ours_already;
+
+  const std::uint64_t give_up_at = sys::monotonic_ns() + patience_ns;
+  stop_outcome outcome = stop_outcome::stopped;
+  // A thread that is not stopped yet may start another: go on until a whole pass finds nobody new.
+  for (std::uint32_t asked_now = 1; asked_now != 0 && outcome == stop_outcome::stopped;) {
+    if (!ask_new_threads(static_cast<int>(directory), asked_now, outcome)) break;
+    bool look_for_exits = false;
+    while (asked_now != 0) {
+      const std::uint32_t seen = __atomic_load_n(&order.progress, __ATOMIC_ACQUIRE);
+      if (all_arrived(look_for_exits)) break;
+      if (sys::monotonic_ns() > give_up_at) {
+        outcome = stop_outcome::no_answer;
+        break;
+      }
+      look_for_exits = !wait_for_progress(order.progress, seen, look_again_ns);
+    }
+  }
+  sys::raw(SYS_close, directory);
+  if (outcome != stop_outcome::stopped) resume(false);
+  return outcome;
+}
+
+void thread_stop::resume(bool moved_too) noexcept {
+  if (!active_) return;
+  active_ = false;
+  if (!moved_too) order.moved_count = 0;
+  __atomic_store_n(&order.go_on, 1, __ATOMIC_RELEASE);
+  sys::raw(SYS_futex, &order.go_on, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT32_MAX);
+  bool silent = false;
+  for (std::uint32_t k = 0; k < stopped_; ++k) {
+    stopped_thread& t = order.threads[listed_[k]];
+    // Whoever has not come yet is told by its slot not to wait when it does.
+    std::uint32_t expected = asked;
+    if (__atomic_compare_exchange_n(&t.state, &expected, gone, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) silent = true;
+    for (;;) {
+      const std::uint32_t seen = __atomic_load_n(&order.progress, __ATOMIC_ACQUIRE);
+      if (__atomic_load_n(&t.state, __ATOMIC_ACQUIRE) != waiting) break;
+      wait_for_progress(order.progress, seen, look_again_ns);
+    }
+  }
+  if (silent) return;  // the handler and the table stay: the signal's default action would end the process
+  __atomic_store_n(&weft_patch_stop_order, nullptr, __ATOMIC_RELEASE);
+  if (installed_) sys::raw(SYS_rt_sigaction, stop_signal, &kernel_action_[0], nullptr, 8);
+  sys::unmap(order.threads, table_bytes + list_bytes);
+}
+
+}  // namespace weft::patch

@@ -1,0 +1,8 @@
+// The handler table itself: zero-filled, so that every site passes through until somebody wants its calls.
+#include "patch/dispatch.hpp"
+
+namespace weft::patch {
+
+handler weft_patch_handlers[handler_count];
+
+}  // namespace weft::patch

@@ -1,0 +1,92 @@
+#include "poller/epoll_poller.hpp"
+
+#include <cerrno>
+
+#include "sys/clock.hpp"
+#include "sys/features.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::poller {
+namespace {
+
+constexpr std::uint32_t wake_generation = ~0u;
+
+std::uint64_t tag(int fd, std::uint32_t generation) noexcept {
+  return std::uint64_t{generation} << 32 | static_cast<std::uint32_t>(fd);
+}
+
+}  // namespace
+
+int epoll_poller::watch(int fd, std::uint32_t events, registration& r) noexcept {
+  events &= in | out | pri;
+  if ((events & ~r.watched) == 0) return 0;
+  epoll_event e{};
+  // Readers want to hear of FIN and urgent data too: they decide what a short read means.
+  e.events = r.watched | events | EPOLLET | EPOLLRDHUP | EPOLLIN | EPOLLPRI;
+  e.data.u64 = tag(fd, r.generation);
+  const bool known = r.watched != 0;
+  long got = sys::raw(SYS_epoll_ctl, epoll_fd_, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e);
+  if (got == -ENOENT) got = sys::raw(SYS_epoll_ctl, epoll_fd_, EPOLL_CTL_ADD, fd, &e);  // closed behind our back, then reused
+  if (got == -EEXIST) got = sys::raw(SYS_epoll_ctl, epoll_fd_, EPOLL_CTL_MOD, fd, &e);
+  if (got == 0) r.watched = e.events & (in | out | pri);
+  return static_cast<int>(got);
+}
+
+void epoll_poller::forget(int fd, registration& r) noexcept {
+  if (r.watched != 0) {
+    epoll_event unused{};
+    sys::raw(SYS_epoll_ctl, epoll_fd_, EPOLL_CTL_DEL, fd, &unused);
+  }
+  r.watched = 0;
+  if (++r.generation == wake_generation) r.generation = 0;
+}
+
+int epoll_poller::wait(std::uint64_t timeout) noexcept {
+  long n;
+  if (timeout == 0) {
+    n = sys::raw(SYS_epoll_pwait, epoll_fd_, &raw_[0], batch, 0, nullptr, 8);
+  } else if (sys::have(sys::feature::pwait2)) {
+    const timespec limit = sys::to_timespec(timeout);
+    n = sys::raw(SYS_epoll_pwait2, epoll_fd_, &raw_[0], batch, timeout == ~std::uint64_t{0} ? nullptr : &limit, nullptr, 8);
+    if (n == -ENOSYS) {
+      sys::mark_missing(sys::feature::pwait2);
+      return 0;
+    }
+  } else {
+    // Milliseconds, rounded up: a timer must not fire early, nor the hub spin through the last one.
+    std::uint64_t ms = timeout == ~std::uint64_t{0} ? 0 : (timeout + 999'999) / 1'000'000;
+    if (ms > 0x7fffffff) ms = 0x7fffffff;
+    n = sys::raw(SYS_epoll_pwait, epoll_fd_, &raw_[0], batch, timeout == ~std::uint64_t{0} ? -1 : static_cast<int>(ms), nullptr, 8);
+  }
+  int kept = 0;
+  for (long i = 0; i < n; ++i) {
+    const auto generation = static_cast<std::uint32_t>(raw_[i].data.u64 >> 32);
+    if (generation == wake_generation) {
+      drain_wake();
+      continue;
+    }
+    events_[kept++] = {static_cast<int>(raw_[i].data.u64), raw_[i].events, generation};
+  }
+  return kept;
+}
+
+int epoll_poller::reopen() noexcept {
+  shut();
+  const long fd = sys::raw(SYS_epoll_create1, EPOLL_CLOEXEC);
+  if (fd < 0) return static_cast<int>(fd);
+  epoll_fd_ = move_up(static_cast<int>(fd));
+  const int error = open_wake();
+  if (error != 0) return error;
+  epoll_event e{};
+  e.events = EPOLLIN | EPOLLET;
+  e.data.u64 = tag(wake_fd_, wake_generation);
+  return static_cast<int>(sys::raw(SYS_epoll_ctl, epoll_fd_, EPOLL_CTL_ADD, wake_fd_, &e));
+}
+
+void epoll_poller::shut() noexcept {
+  if (epoll_fd_ >= 0) sys::raw(SYS_close, epoll_fd_);
+  if (wake_fd_ >= 0) sys::raw(SYS_close, wake_fd_);
+  epoll_fd_ = wake_fd_ = -1;
+}
+
+}  // namespace weft::poller

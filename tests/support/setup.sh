@@ -1,0 +1,89 @@
+# Set-up shared by examples/demo.sh, tests/run.sh and bench: what must be installed, and how Weft is built.
+# Sourced by bash with `root` holding the top of the tree. Relies on Debian's apt-get; changes nothing else on the machine.
+# It must never leave a service running or a policy file behind because of a package it installed.
+
+build_packages=(meson ninja-build g++ clang pkg-config binutils python3 libboost-context1.81-dev libboost-fiber1.81-dev
+    libc-ares-dev doctest-dev libzydis-dev liburing-dev libcli11-dev libbenchmark-dev valgrind libcurl4-openssl-dev)
+demo_packages=(nginx-light libnginx-mod-http-echo python3 curl util-linux)
+
+weft_say() { printf '== %s\n' "$*" >&2; }
+weft_die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+weft_as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif command -v sudo >/dev/null; then sudo -n "$@" || return
+    else weft_die "'$*' needs root, and there is no sudo"; fi
+}
+
+# weft_install PACKAGE...: installs those that are missing; silent when nothing is.
+weft_install() {
+    local package state missing=()
+    command -v dpkg-query >/dev/null || weft_die "this set-up knows Debian only; elsewhere install: $*"
+    for package in "$@"; do
+        state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) || true
+        [ "$state" = installed ] || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    weft_say "installing: ${missing[*]}"
+    local log
+    log=$(mktemp)
+    # A package index that is too old fails at the download, so refresh it before, not after.
+    if ! weft_as_root apt-get -qq update </dev/null >"$log" 2>&1; then
+        tail -n 5 "$log" >&2; rm -f "$log"
+        weft_die "apt-get update failed (no network?); missing packages: ${missing[*]}"
+    fi
+    # An index that could not be fetched is only a warning to apt-get update; the install below then says which package.
+    local policy=/usr/sbin/policy-rc.d made_policy=
+    if [ ! -e $policy ]; then      # keeps nginx's own service from being started by its installation
+        weft_as_root sh -c "printf '#!/bin/sh\nexit 101\n' > $policy && chmod 755 $policy"
+        made_policy=yes
+        trap 'weft_as_root rm -f /usr/sbin/policy-rc.d' EXIT
+    fi
+    local rc=0
+    weft_as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "${missing[@]}" \
+        </dev/null >"$log" 2>&1 || rc=$?
+    if [ -n "$made_policy" ]; then
+        weft_as_root rm -f $policy
+        trap - EXIT
+    fi
+    if [ -d /run/systemd/system ] && [[ " ${missing[*]} " == *" nginx-light "* ]]; then
+        weft_as_root systemctl --quiet disable nginx || true
+    fi
+    if [ $rc != 0 ]; then
+        tail -n 8 "$log" >&2; rm -f "$log"
+        weft_die "apt-get could not install (no network?): ${missing[*]}"
+    fi
+    rm -f "$log"
+}
+
+# weft_build DIRECTORY [MESON OPTION...]: configures once, builds, and links the three products to DIRECTORY itself.
+weft_build() {
+    local dir=$1 jobs log
+    shift
+    log=$dir.log
+    jobs=${WEFT_JOBS:-$(nproc)}
+    weft_say "building $(basename "$dir")/"
+    if [ -f "$dir/build.ninja" ]; then set -- configure "$dir" "$@"; else set -- setup "$dir" "$root" "$@"; fi
+    # `configure` without options prints the whole table: nothing to do then.
+    if [ "$1" = setup ] || [ $# -gt 2 ]; then
+        meson "$@" </dev/null >"$log" 2>&1 || { cat "$log" >&2; rm -f "$log"; weft_die "meson $1 failed"; }
+    fi
+    ninja -C "$dir" -j "$jobs" </dev/null >"$log" 2>&1 || {
+        grep -vE '^\[[0-9]+/[0-9]+\] (Compiling|Linking|Generating)' "$log" >&2; rm -f "$log"; weft_die "the build failed"; }
+    grep -E 'warning:' "$log" >&2 || true
+    rm -f "$log"
+    weft_link "$dir"
+}
+
+# The documented paths (build/weft, build/libweft.so, build/libweft-shim.so), wherever meson puts its outputs.
+weft_link() {
+    local dir=$1 file
+    while IFS= read -r file; do
+        ln -sfn "${file#"$dir"/}" "$dir/$(basename "$file")"
+    done < <(find "$dir" -mindepth 2 -maxdepth 3 \( -type f -o -type l \) \
+        \( -name 'libweft.so*' -o -name 'libweft-shim.so*' -o -path '*/shim/weft' -o -path '*/cmd/weft' \) \
+        ! -name '*.symbols' ! -path '*.p/*')
+    for file in weft libweft.so libweft-shim.so; do
+        [ -e "$dir/$file" ] || weft_die "the build made no $file"
+    done
+}
