@@ -156,10 +156,15 @@ void sleep_until(std::chrono::time_point<Clock, Duration> t) {
   detail::hub& h = detail::current_hub();
   detail_::sleep_until(h, detail::deadline_at(h, t));
 }
-// Lets every fiber that is ready now run first (gevent.sleep(0)). Throws cancelled.
-WEFT_API void yield();
-// trio's checkpoint: throws cancelled if that is due, else yields.
-WEFT_API void checkpoint();
+// Lets every fiber that is ready now run first (gevent.sleep(0)). Throws cancelled when that is due, before or after.
+inline void yield() {
+  detail::hub& h = detail::current_hub();
+  const detail::wake due = detail::yield(h);
+  if (due != detail::wake::ready) [[unlikely]]
+    detail::throw_if_ended(h, due, "yield");
+}
+// trio's checkpoint: a point where the fiber can be cancelled and others run.
+inline void checkpoint() { yield(); }
 // A handle on the running fiber, main included.
 WEFT_API any_fiber current();
 

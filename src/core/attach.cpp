@@ -164,7 +164,7 @@ void name_main(hub& h) { h.main.observed = true; }
 struct main_operations {
   static void nothing(fiber_base*) {}
   static void nothing_noexcept(fiber_base*) noexcept {}
-  static constexpr detail::fiber_ops operations{nothing, nothing_noexcept, nothing_noexcept, sizeof(fiber_base)};
+  static constexpr detail::fiber_ops operations{nothing, nothing_noexcept, nullptr, sizeof(fiber_base)};
 };
 
 }  // namespace

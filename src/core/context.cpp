@@ -7,6 +7,7 @@
 
 #include "core/fcontext.hpp"
 #include "core/hub.hpp"
+#include "core/switch.hpp"
 #include "core/vectors.hpp"
 #include "sys/mem.hpp"
 #include "sys/report.hpp"
@@ -23,10 +24,11 @@ extern "C" {
 namespace weft::core {
 namespace {
 
-// At the very top of a fiber's stack, for the annotations only.
+// At the very top of a fiber's stack.
 struct stack_head {
   void* tsan;
-  void* unused;
+  // Where the fiber that used this stack before stands, in `entry`: the next one goes on from there. Null in a fresh (zero) page.
+  void* idle;
 };
 
 stack_head* head_of(const fiber_base* f) noexcept {
@@ -35,7 +37,9 @@ stack_head* head_of(const fiber_base* f) noexcept {
 
 void*& tsan_of(hub& h, fiber_base* f) noexcept { return f->is_main ? h.main_tsan : head_of(f)->tsan; }
 
-[[gnu::noinline]] void announce_switch(hub& h, fiber_base* from, fiber_base* to, void** fake_stack) noexcept {
+}  // namespace
+
+void announce_switch(hub& h, fiber_base* from, fiber_base* to, void** fake_stack) noexcept {
   if (__sanitizer_start_switch_fiber != nullptr) {
     const void* bottom = to->is_main ? h.main_stack : stack_pool::bottom(to->stk);
     const std::size_t size = to->is_main ? h.main_stack_size : std::size_t{1} << to->stack_log2;
@@ -47,7 +51,7 @@ void*& tsan_of(hub& h, fiber_base* f) noexcept { return f->is_main ? h.main_tsan
   }
 }
 
-[[gnu::noinline]] void announce_arrival(hub& h, fiber_base* from, void* fake_stack) noexcept {
+void announce_arrival(hub& h, fiber_base* from, void* fake_stack) noexcept {
   if (__sanitizer_finish_switch_fiber == nullptr) return;
   const void* bottom = nullptr;
   std::size_t size = 0;
@@ -59,44 +63,57 @@ void*& tsan_of(hub& h, fiber_base* f) noexcept { return f->is_main ? h.main_tsan
 }
 
 // The fiber that just left is over: nobody stands on its stack any more.
-[[gnu::noinline]] void reap(hub& h, fiber_base* f) noexcept {
-  if (__tsan_destroy_fiber != nullptr) __tsan_destroy_fiber(head_of(f)->tsan);
+void reap(hub& h, fiber_base* f, void* idle) noexcept {
+  // Sanitizers follow a stack from creation to end: they get a new context each time.
+  head_of(f)->idle = h.annotate ? nullptr : idle;
+  if (h.annotate && __tsan_destroy_fiber != nullptr) __tsan_destroy_fiber(head_of(f)->tsan);
   h.stacks.give(f->stk, f->stack_log2);
   f->stk = nullptr;
   f->context = nullptr;
   detail::fiber_release(f);
 }
 
-inline void arrived(hub& h, transfer_t from) noexcept {
-  auto* left = static_cast<fiber_base*>(from.data);
-  if (left->state != fiber_state::done) [[likely]]
-    left->context = from.fctx;
-  else
-    reap(h, left);
-}
+namespace {
 
-// First code on a new stack. Return address unknown on purpose: backtraces and unwinders end here.
+// First code on a new stack, and the loop in which a stack goes from fiber to fiber. Return address unknown on purpose:
+// backtraces and unwinders end here.
 [[noreturn]] void entry(transfer_t from) {
   asm volatile(".cfi_undefined %rip");
-  fiber_base* self = detail::current_fiber();
-  hub& h = *self->home;
-  if (h.annotate) announce_arrival(h, static_cast<fiber_base*>(from.data), nullptr);
-  arrived(h, from);
-  h.eh->caught = nullptr;
-  h.eh->uncaught = 0;
-  *h.errno_at = 0;
-  fiber_body(self);
-  __builtin_unreachable();
+  for (;;) {
+    fiber_base* self = detail::current_fiber();
+    hub& h = *self->home;
+    if (h.annotate) [[unlikely]]
+      announce_arrival(h, static_cast<fiber_base*>(from.data), nullptr);
+    arrived(h, from);
+    h.eh->caught = nullptr;
+    h.eh->uncaught = 0;
+    *h.errno_at = 0;
+    fiber_body(self);
+    // Nothing is called and not returned from between here and the jump: the processor's return stack is then as the next
+    // fiber left it.
+    finish(h, self);
+    fiber_base* next = pick(h);
+    self->state = fiber_state::done;
+    if (next->context == nullptr) [[unlikely]]
+      next = first_run(h, next);
+    next->state = fiber_state::running;
+    ++h.stats.switches;
+    set_current(next);
+    void* unused = nullptr;
+    if (h.annotate) [[unlikely]]
+      announce_switch(h, self, next, &unused);
+    from = jump(next->context, self);
+  }
 }
 
 // Binds a stack to a fiber that runs for the first time. False when there is none.
-[[gnu::noinline]] bool bind(hub& h, fiber_base* f) noexcept {
+bool bind(hub& h, fiber_base* f) noexcept {
   f->stk = h.stacks.take(f->stack_log2);
   if (f->stk == nullptr) return false;
-  char* top = stack_pool::top(f->stk, f->stack_log2) - sizeof(stack_head);
-  const std::size_t size = static_cast<std::size_t>(top - stack_pool::bottom(f->stk));
-  f->context = make_fcontext(top, size, entry);
-  if (h.annotate && __tsan_create_fiber != nullptr) head_of(f)->tsan = __tsan_create_fiber(0);
+  stack_head* head = head_of(f);
+  f->context = head->idle;
+  if (f->context == nullptr) f->context = make_fcontext(head, static_cast<std::size_t>(reinterpret_cast<char*>(head) - stack_pool::bottom(f->stk)), entry);
+  if (h.annotate && __tsan_create_fiber != nullptr) head->tsan = __tsan_create_fiber(0);
   return true;
 }
 
@@ -108,36 +125,19 @@ bool annotations_wanted() noexcept {
   return __sanitizer_start_switch_fiber != nullptr || __tsan_switch_to_fiber != nullptr;
 }
 
-static void jump(hub& h, fiber_base* self, fiber_base* next) noexcept {
-  const eh_globals eh = *h.eh;
-  const int error = *h.errno_at;
-  ++h.stats.switches;
-  h.block->current = next;
-  void* fake_stack = nullptr;
-  if (h.annotate) [[unlikely]]
-    announce_switch(h, self, next, &fake_stack);
-  const transfer_t from = jump_fcontext(next->context, self);
-  if (h.annotate) [[unlikely]]
-    announce_arrival(h, static_cast<fiber_base*>(from.data), fake_stack);
-  arrived(h, from);
-  *h.eh = eh;
-  *h.errno_at = error;
-}
-
-[[gnu::noinline]] static void jump_with_vectors(hub& h, fiber_base* self, fiber_base* next) noexcept {
+[[gnu::noinline]] void jump_with_vectors(hub& h, fiber_base* self, fiber_base* next) noexcept {
   // The area is on the parked fiber's own stack; its size is the machine's.
   auto* area = static_cast<char*>(__builtin_alloca_with_align(vectors::area_bytes(), 64 * 8));
   vectors::save(area);
   self->live_vectors = false;
-  jump(h, self, next);
+  jump_to(h, self, next);
   self->live_vectors = true;
   vectors::restore(area);
 }
 
-void switch_to(hub& h, fiber_base* next) noexcept {
+[[gnu::noinline]] fiber_base* first_run(hub& h, fiber_base* next) noexcept {
   fiber_base* self = h.block->current;
-  while (next->context == nullptr) [[unlikely]] {
-    if (next == self) break;  // main before its first switch
+  while (next->context == nullptr && next != self) {  // main has no context before its first switch
     if (bind(h, next)) break;
     // No stack: the fiber fails without having run (whoever joins it hears why), and the next one has its turn.
     next->result = detail::outcome::no_stack;
@@ -147,12 +147,7 @@ void switch_to(hub& h, fiber_base* next) noexcept {
     detail::fiber_release(next);
     next = next_ready(h);
   }
-  next->state = fiber_state::running;
-  if (next == self) return;
-  if (self->live_vectors) [[unlikely]]
-    jump_with_vectors(h, self, next);
-  else
-    jump(h, self, next);
+  return next;
 }
 
 void finish(hub& h, fiber_base* f) noexcept {
@@ -162,15 +157,6 @@ void finish(hub& h, fiber_base* f) noexcept {
   f->all_next = f->all_prev = nullptr;
   if (!f->service && --h.live == 1 && h.last_one != nullptr) detail::unpark(*h.last_one);
   f->completion.notify_all();
-}
-
-void fiber_exit(hub& h) noexcept {
-  fiber_base* self = h.block->current;
-  finish(h, self);
-  fiber_base* next = next_ready(h);
-  self->state = fiber_state::done;
-  switch_to(h, next);
-  __builtin_unreachable();
 }
 
 }  // namespace weft::core

@@ -1,6 +1,6 @@
 // Fiber control blocks: made, started, given back. Blocks of one size are reused for blocks of that size only, and `epoch` lives
 // through it.
-#include "core/hub.hpp"
+#include "core/switch.hpp"
 
 #include <new>
 
@@ -47,7 +47,7 @@ void fiber_start(fiber_base* f) noexcept {
 void fiber_release(fiber_base* f) noexcept {
   if (--f->refs != 0) return;
   hub& h = *f->home;
-  core::fiber_dispose(f);
+  if (core::leaves_something(f)) core::fiber_dispose(f);
   ++f->epoch;
   h.blocks.give(f, f->ops->size);
   --h.blocks_out;

@@ -32,7 +32,7 @@ void free_extra(fiber_extra* e) noexcept {
 
 // Everything the fiber leaves behind goes, with a report if it failed unseen. Nothing is left for a second call.
 void dispose(fiber_base* f) noexcept {
-  if (f->result == outcome::value && !f->is_main) f->ops->destroy(f);
+  if (f->result == outcome::value && f->ops->destroy != nullptr) f->ops->destroy(f);
   if (f->result == outcome::no_stack && !f->observed) {
     f->observed = true;
     report_failure(f, std::make_exception_ptr(out_of_stacks()));
@@ -71,12 +71,10 @@ void run_body(fiber_base* f) {
 
 void body(fiber_base* f) noexcept {
   run_body(f);
-  hub& h = *f->home;
   if (f->extra != nullptr && f->extra->locals != nullptr) destroy_fiber_locals(std::exchange(f->extra->locals, nullptr));
   // The last reference is the run's own: nobody can ask any more. Destructors run here, on the fiber's own stack, where they
   // may park.
-  if (f->refs == 1) dispose(f);
-  fiber_exit(h);
+  if (f->refs == 1 && leaves_something(f)) dispose(f);
 }
 
 [[gnu::constructor(102)]] void install() {
@@ -159,7 +157,20 @@ detail::completion_view any_fiber::weft_completion() const {
 
 void any_fiber::join() const { join_until(detail::never); }
 
-bool any_fiber::join_until(detail::nanos deadline) const { return detail::wait_done(weft_completion(), deadline, "join"); }
+bool any_fiber::join_until(detail::nanos deadline) const {
+  fiber_base* f = f_;
+  if (f == nullptr) throw no_fiber();
+  detail::hub& h = detail::current_hub();
+  if (f->home != &h) throw wrong_hub("the fiber");
+  if (f->state == detail::fiber_state::done) {
+    detail::check_cancelled(h);
+    return true;
+  }
+  detail::waiter w("join");
+  if (w.fiber == f) throw self_join();
+  f->completion.push_back(w);
+  return detail::wait_on(h, w, deadline);
+}
 
 void any_fiber::wait_value(detail::nanos deadline) const {
   if (!join_until(deadline)) throw timeout_error("the fiber did not end in time");
@@ -247,16 +258,6 @@ void detail_::sleep_until(detail::hub& h, detail::nanos deadline) {
   detail::waiter w("sleep");
   detail::wait_on(h, w, deadline);
 }
-
-void yield() {
-  detail::hub& h = detail::current_hub();
-  detail::check_cancelled(h);
-  if (detail::this_carrier()->in_weft != 0) throw would_block_hub("yield");
-  detail::yield(h);
-  detail::check_cancelled(h);
-}
-
-void checkpoint() { yield(); }
 
 any_fiber current() {
   detail::current_hub();

@@ -1,4 +1,5 @@
 #include "core/hub.hpp"
+#include "core/switch.hpp"
 
 #include <fcntl.h>
 #include <new>
@@ -14,10 +15,6 @@ namespace {
 using detail::nanos;
 using detail::never;
 
-// A ready queue that never runs empty must not starve I/O: every 16 switches the cycle counter tells whether it is time for a look.
-constexpr std::uint32_t ticks_mask = 15;
-constexpr std::uint64_t cycles_between_looks = 100'000;  // some 40 us
-
 constexpr nanos stuck_grace = 5 * sys::ns_per_s;
 
 std::uint32_t random_below(hub& h, std::size_t n) noexcept {
@@ -25,22 +22,6 @@ std::uint32_t random_below(hub& h, std::size_t n) noexcept {
   h.shuffle ^= h.shuffle >> 7;
   h.shuffle ^= h.shuffle << 17;
   return static_cast<std::uint32_t>(h.shuffle % n);
-}
-
-fiber_base* pop_ready(hub& h) noexcept {
-  if (h.shuffle != 0 && h.ready_count > 1) [[unlikely]]
-    for (std::uint32_t n = random_below(h, h.ready_count); n > 0; --n) {
-      fiber_base* f = h.ready_first;
-      h.ready_first = f->next;
-      f->next = nullptr;
-      h.ready_last->next = f;
-      h.ready_last = f;
-    }
-  fiber_base* f = h.ready_first;
-  h.ready_first = f->next;
-  if (h.ready_first == nullptr) h.ready_last = nullptr;
-  --h.ready_count;
-  return f;
 }
 
 void take_remote(hub& h) noexcept {
@@ -81,6 +62,9 @@ nanos stuck_wait(hub& h) noexcept {
 
 }  // namespace
 
+// A ready queue that never runs empty must not starve I/O: some 40 us.
+constexpr std::uint64_t cycles_between_looks = 100'000;
+
 void (*on_stuck)(hub& h, bool certain) noexcept = nullptr;
 
 std::size_t hub_bytes() noexcept {
@@ -115,16 +99,16 @@ void hub_post(hub& h, remote_node& n) noexcept {
   if (h.sleeping.load_seq_cst() != 0) h.poll->wake();
 }
 
-void make_ready(fiber_base* f) noexcept {
-  hub& h = *f->home;
-  f->state = fiber_state::ready;
-  f->next = nullptr;
-  if (h.ready_last != nullptr)
+void shuffle_ready(hub& h) noexcept {
+  std::size_t count = 0;
+  for (const fiber_base* f = h.ready_first; f != nullptr; f = f->next) ++count;
+  for (std::uint32_t n = random_below(h, count); n > 0; --n) {
+    fiber_base* f = h.ready_first;
+    h.ready_first = f->next;
+    f->next = nullptr;
     h.ready_last->next = f;
-  else
-    h.ready_first = f;
-  h.ready_last = f;
-  ++h.ready_count;
+    h.ready_last = f;
+  }
 }
 
 void fd_report(hub& h, int, fd_entry& e, std::uint32_t events) noexcept {
@@ -190,10 +174,8 @@ void turn(hub& h, std::uint64_t timeout) noexcept {
 }
 
 fiber_base* next_ready(hub& h) noexcept {
-  if (h.ready_first != nullptr) [[likely]] {
-    if ((++h.ticks & ticks_mask) != 0 || sys::cycles() - h.last_poll < cycles_between_looks) [[likely]]
-      return pop_ready(h);
-    turn(h, 0);
+  if (h.ready_first != nullptr) {
+    if (sys::cycles() - h.last_poll >= cycles_between_looks) turn(h, 0);
     return pop_ready(h);
   }
   for (;;) {

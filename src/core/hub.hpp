@@ -60,7 +60,6 @@ struct hub {
 
   // -- fibers
   std::size_t live = 1;          // not done, main included, service fibers not
-  std::size_t ready_count = 0;   // kept while a shuffling seed is set
   std::uint64_t shuffle = 0;     // state of the generator, 0: FIFO
   unsigned default_stack_log2 = core::stack_pool::default_log2;
   fiber_base* all = nullptr;     // every fiber that is not done
@@ -109,9 +108,6 @@ void hub_post(hub& h, remote_node& n) noexcept;
 // The next fiber to run, taken from the ready queue; polls and waits until there is one.
 fiber_base* next_ready(hub& h) noexcept;
 
-// Appends to the ready queue.
-void make_ready(fiber_base* f) noexcept;
-
 // One look at the world without waiting: I/O reports, due timers, remote work.
 void turn(hub& h, std::uint64_t timeout) noexcept;
 
@@ -123,17 +119,15 @@ void fd_forget(hub& h, int fd) noexcept;
 // Set by the public layers: told once when nothing can ever run again (see deadlock in hub.cpp). Bounded code.
 extern void (*on_stuck)(hub& h, bool certain) noexcept;
 
-// Switches from the running fiber, whose state the caller has set, to `next` (context.cpp).
-void switch_to(hub& h, fiber_base* next) noexcept;
-
-// What a new fiber runs on its own stack, set by the public layers (they catch what the body throws). It ends in fiber_exit.
+// What a new fiber runs on its own stack, set by the public layers (they catch what the body throws).
 extern void (*fiber_body)(fiber_base* f) noexcept;
 // Destroys what a fiber that is over left behind (result, exception, extra), reporting a failure nobody saw. Also the public
 // layers'. May be called twice: it leaves nothing to do.
 extern void (*fiber_dispose)(fiber_base* f) noexcept;
-// The running fiber is over: tells those who wait for it and never comes back.
-[[noreturn]] void fiber_exit(hub& h) noexcept;
-
+inline bool leaves_something(const fiber_base* f) noexcept {
+  return f->exception != nullptr || f->extra != nullptr || f->result == detail::outcome::no_stack ||
+         (f->result == detail::outcome::value && f->ops->destroy != nullptr);
+}
 // Takes a fiber out of the lists of the living and tells those who wait for it.
 void finish(hub& h, fiber_base* f) noexcept;
 

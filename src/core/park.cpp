@@ -3,6 +3,7 @@
 // States of a wait: `pending` until exactly one waker (event, timer, cancellation, deadlock) moves it on in `unpark`, which at the
 // same time withdraws it: unlinked, timer disarmed. A second waker finds it not pending and does nothing.
 #include "core/hub.hpp"
+#include "core/switch.hpp"
 
 namespace weft::core {
 namespace {
@@ -13,6 +14,21 @@ waiter& waiter_of(detail::timer_node* t) noexcept {
 
 scope& scope_of(detail::timer_node* t) noexcept {
   return *reinterpret_cast<scope*>(reinterpret_cast<char*>(t) - offsetof(scope, timer));
+}
+
+[[gnu::always_inline]] inline bool end_wait(waiter& w, wake why) noexcept {
+  if (w.result != wake::pending) return false;
+  w.result = why;
+  fiber_base* f = w.fiber;
+  if (w.linked()) w.unlink();
+  if (w.timer.position != 0) f->home->timers.disarm(w.timer);
+  if (why != wake::ready && w.on_abort != nullptr) w.on_abort(&w);
+  if (f->parked == &w) {  // else it has not come to park yet, and will find the result there
+    f->parked = nullptr;
+    ++f->epoch;
+    make_ready(f);
+  }
+  return true;
 }
 
 void wake_timed_out(detail::timer_node* t) noexcept { detail::unpark(waiter_of(t), wake::timeout); }
@@ -68,7 +84,7 @@ namespace weft::detail {
 using core::due_for;
 using core::recompute_hint;
 
-void waiter::wake_ready(wait_node* self) noexcept { unpark(*static_cast<waiter*>(self)); }
+void waiter::wake_ready(wait_node* self) noexcept { core::end_wait(*static_cast<waiter*>(self), wake::ready); }
 
 wake cancellation_due(hub& h) noexcept {
   const fiber_base* f = h.block->current;
@@ -102,33 +118,24 @@ wake park(hub& h, waiter& w, nanos deadline) noexcept {
   self->parked = &w;
   self->state = fiber_state::parked;
   ++h.stats.parks;
-  core::switch_to(h, core::next_ready(h));
+  core::switch_to(h, self, core::pick(h));
   return w.result;
 }
 
-bool unpark(waiter& w, wake why) noexcept {
-  if (w.result != wake::pending) return false;
-  w.result = why;
-  fiber_base* f = w.fiber;
-  if (w.linked()) w.unlink();
-  if (w.timer.position != 0) f->home->timers.disarm(w.timer);
-  if (why != wake::ready && w.on_abort != nullptr) w.on_abort(&w);
-  if (f->parked == &w) {  // else it has not come to park yet, and will find the result there
-    f->parked = nullptr;
-    ++f->epoch;
-    core::make_ready(f);
-  }
-  return true;
-}
+bool unpark(waiter& w, wake why) noexcept { return core::end_wait(w, why); }
 
 bool wake_if_current(waker w, wake why) noexcept {
   return w.fiber->epoch == w.epoch && w.fiber->parked != nullptr && unpark(*w.fiber->parked, why);
 }
 
-void yield(hub& h) noexcept {
-  fiber_base* self = h.block->current;
-  core::make_ready(self);
-  core::switch_to(h, core::next_ready(h));
+wake yield(hub& h) noexcept {
+  fiber_base* self = current_fiber();
+  if (self->cancel_hint) [[unlikely]]
+    if (const wake due = cancellation_due(h); due != wake::pending) return due;
+  if (core::parking_impossible(h.block)) [[unlikely]]
+    return wake::impossible;
+  core::switch_to(h, self, core::rotate(h, self));
+  return self->cancel_hint ? cancellation_due(h) : wake::ready;
 }
 
 void scope_enter(hub& h, scope& s, nanos deadline) noexcept {

@@ -28,7 +28,6 @@ std::uintptr_t marks(const stack* s) noexcept { return reinterpret_cast<std::uin
 char* marked(const stack* s, std::uintptr_t trimmed) noexcept {
   return reinterpret_cast<char*>((reinterpret_cast<std::uintptr_t>(s->base) & ~is_trimmed) | trimmed);
 }
-char* plain(const stack* s) noexcept { return reinterpret_cast<char*>(reinterpret_cast<std::uintptr_t>(s->base) & ~std::uintptr_t{3}); }
 
 std::size_t guard_bytes(unsigned log2) noexcept { return log2 >= 18 ? 4 * sys::page_size : sys::page_size; }
 
@@ -72,7 +71,7 @@ bool stack_pool::could_take(unsigned log2) noexcept {
   return list.free != nullptr || (list.current != nullptr && list.current->used < list.current->slots) || grow(log2);
 }
 
-stack* stack_pool::take(unsigned log2) noexcept {
+stack* stack_pool::take_slow(unsigned log2) noexcept {
   size_list& list = lists_[log2];
   stack* s = list.free;
   if (s != nullptr) {
@@ -116,30 +115,15 @@ void stack_pool::install_guard(stack* s, unsigned log2) noexcept {
   s->base += has_canary;
 }
 
-void stack_pool::give(stack* s, unsigned log2) noexcept {
-  if (marks(s) & has_canary) {
-    const auto* words = reinterpret_cast<const volatile std::uint64_t*>(plain(s));
-    for (std::size_t i = 0; i < canary_words; ++i)
-      if (words[i] != canary) {
-        sys::report() << "a fiber ran over the end of its stack of " << (std::uint64_t{1} << log2 >> 10)
-                      << " KiB (found by its canary: no guard pages are left). Raise spawn_options::stack_size or "
-                      << "WEFT_STACK_SIZE.\n";
-        asm volatile("ud2");
-      }
-  }
-  size_list& list = lists_[log2];
-  s->next_free = list.free;
-  list.free = s;
-  ++list.free_count;
-  --in_use_;
-}
-
-char* stack_pool::bottom(const stack* s) noexcept { return plain(s); }
-
-char* stack_pool::top(const stack* s, unsigned log2) noexcept {
-  const auto base = reinterpret_cast<std::uintptr_t>(plain(s));
-  // 31 lines of 64 bytes: at most 1,920 bytes of the top page, so that a small fiber still fits into it.
-  return reinterpret_cast<char*>(base + (std::size_t{1} << log2) - (base >> log2) % 31 * 64);
+void stack_pool::check_canary(const stack* s, unsigned log2) noexcept {
+  const auto* words = reinterpret_cast<const volatile std::uint64_t*>(bottom(s));
+  for (std::size_t i = 0; i < canary_words; ++i)
+    if (words[i] != canary) {
+      sys::report() << "a fiber ran over the end of its stack of " << (std::uint64_t{1} << log2 >> 10)
+                    << " KiB (found by its canary: no guard pages are left). Raise spawn_options::stack_size or "
+                    << "WEFT_STACK_SIZE.\n";
+      asm volatile("ud2");
+    }
 }
 
 bool stack_pool::trim() noexcept {
@@ -156,7 +140,7 @@ bool stack_pool::trim() noexcept {
       const std::size_t guard = guard_bytes(log2);
       for (; s != nullptr && trimmed < most_a_call; s = s->next_free) {
         if (marks(s) != 0) continue;
-        sys::raw(SYS_madvise, plain(s) + guard, (std::size_t{1} << log2) - guard, MADV_DONTNEED);
+        sys::raw(SYS_madvise, bottom(s) + guard, (std::size_t{1} << log2) - guard, MADV_DONTNEED);
         s->base = marked(s, is_trimmed);
         ++trimmed;
       }

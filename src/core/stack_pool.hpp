@@ -36,15 +36,38 @@ public:
   static unsigned size_class(std::size_t bytes) noexcept;
 
   // A stack of 2^log2 bytes; null when the address space or mappings have run out (reported once, with what to do).
-  stack* take(unsigned log2) noexcept;
-  void give(stack* s, unsigned log2) noexcept;
+  stack* take(unsigned log2) noexcept {
+    size_list& list = lists_[log2];
+    stack* s = list.free;
+    if (s == nullptr || reinterpret_cast<std::uintptr_t>(s->base) & 3) [[unlikely]]
+      return take_slow(log2);
+    list.free = s->next_free;
+    if (--list.free_count < list.idle_low) list.idle_low = list.free_count;
+    if (++in_use_ > most_in_use_) most_in_use_ = in_use_;
+    return s;
+  }
+  void give(stack* s, unsigned log2) noexcept {
+    if (reinterpret_cast<std::uintptr_t>(s->base) & 1) [[unlikely]]
+      check_canary(s, log2);
+    size_list& list = lists_[log2];
+    s->next_free = list.free;
+    list.free = s;
+    ++list.free_count;
+    --in_use_;
+  }
   // False when neither a free stack nor room for another exists now.
   bool could_take(unsigned log2) noexcept;
 
   // First address above the usable part of the stack, staggered, 16-byte aligned.
-  static char* top(const stack* s, unsigned log2) noexcept;
+  static char* top(const stack* s, unsigned log2) noexcept {
+    const auto base = reinterpret_cast<std::uintptr_t>(bottom(s));
+    // 32 lines of 64 bytes: at most 1,984 bytes of the top page, so that a small fiber still fits into it.
+    return reinterpret_cast<char*>(base + (std::size_t{1} << log2) - (base >> log2 & 31) * 64);
+  }
   // Lowest address of the slot, guard included.
-  static char* bottom(const stack* s) noexcept;
+  static char* bottom(const stack* s) noexcept {
+    return reinterpret_cast<char*>(reinterpret_cast<std::uintptr_t>(s->base) & ~std::uintptr_t{3});
+  }
 
   // Returns pages of stacks that lay idle since the last call to the kernel; for when there is nothing else to do. True when
   // more are left to do.
@@ -75,6 +98,8 @@ private:
     std::size_t next_slots = 0;
   };
 
+  stack* take_slow(unsigned log2) noexcept;
+  static void check_canary(const stack* s, unsigned log2) noexcept;
   bool grow(unsigned log2) noexcept;
   void install_guard(stack* s, unsigned log2) noexcept;
 

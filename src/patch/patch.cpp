@@ -12,6 +12,7 @@
 #include "patch/policy.hpp"
 #include "patch/registry.hpp"
 #include "patch/stop_threads.hpp"
+#include "patch/unwind_table.hpp"
 #include "patch/window.hpp"
 #include "sys/clock.hpp"
 #include "sys/mem.hpp"
@@ -72,6 +73,7 @@ struct prepared {
   std::vector<segment_changes> segments;
   std::vector<moved_address> moved;
   std::vector<restart_point> restarts;
+  std::vector<unwind_entry> unwind;
   std::vector<std::pair<known_site*, std::uintptr_t>> redirected;
 
   prepared() = default;
@@ -83,6 +85,7 @@ struct prepared {
     segments.swap(other.segments);
     moved.swap(other.moved);
     restarts.swap(other.restarts);
+    unwind.swap(other.unwind);
     redirected.swap(other.redirected);
     return *this;
   }
@@ -116,7 +119,7 @@ bool prepare(known_object& object, const decoder& d, const options& o, prepared&
     for (known_site* s : todo) {
       const std::uintptr_t site_at = base + s->what.offset;
       if (!text.holds(site_at)) continue;
-      const trampoline t = write_trampoline(d, base, s->what, at, header, reinterpret_cast<std::uintptr_t>(out.region), out.moved);
+      trampoline t = write_trampoline(d, base, s->what, at, header, reinterpret_cast<std::uintptr_t>(out.region));
       if (t.start == 0) {
         s->failed = true;
         continue;
@@ -125,6 +128,8 @@ bool prepare(known_object& object, const decoder& d, const options& o, prepared&
       segment.changes.push_back(
           {site_at - s->what.before, static_cast<std::uint8_t>(s->what.before + syscall_length + s->what.after), t.start});
       out.redirected.emplace_back(s, t.start);
+      out.moved.insert(out.moved.end(), t.moved.begin(), t.moved.end());
+      out.unwind.push_back({t.end, std::move(t.rows)});
     }
     if (!segment.changes.empty()) out.segments.push_back(std::move(segment));
   }
@@ -181,6 +186,7 @@ void apply_all(std::vector<prepared>& all, const options& o, result& r) {
     for (const auto& [site, at] : p.redirected) site->trampoline = at;
     r.newly_patched += static_cast<int>(p.redirected.size());
     p.region = nullptr;  // for good
+    publish_unwind_table(p.unwind);
   }
   if (r.newly_patched > 0) __atomic_store_n(&any_patched, true, __ATOMIC_RELEASE);
 }

@@ -88,38 +88,41 @@ std::uint8_t* load_handler(writer& w, const site& s, const region_header& header
 }  // namespace
 
 trampoline write_trampoline(const decoder& d, std::uintptr_t base, const site& s, std::uint8_t* at,
-                            const region_header& header, std::uintptr_t header_at, std::vector<moved_address>& moved) {
+                            const region_header& header, std::uintptr_t header_at) {
   const std::uintptr_t site_at = base + s.offset, behind = site_at + syscall_length;
   const std::uintptr_t begin = site_at - s.before, end = behind + s.after;
   writer w(at);
   trampoline t;
   t.start = w.here();
-  const std::size_t moved_before = moved.size();
-  const auto give_up = [&] {
-    moved.resize(moved_before);
-    return trampoline{};
+  // What follows stands for the original instruction at `original`.
+  const auto stands_for = [&](std::uintptr_t original, std::uint8_t stepped = 0) {
+    t.rows.push_back({w.here(), original, stepped});
+    if (original > begin && original < end && (t.moved.empty() || t.moved.back().from != original))
+      t.moved.push_back({original, w.here()});
   };
 
   for (std::uintptr_t from = begin; from < site_at;) {
     const auto i = d.decode(from, site_at);
-    if (!i || !i->movable) return give_up();
-    if (from != begin) moved.push_back({from, w.here()});
+    if (!i || !i->movable) return {};
+    stands_for(from);
     w.moved(from, *i);
     from += i->length;
   }
 
   t.dispatch = w.here();
-  if (s.before != 0) moved.push_back({site_at, t.dispatch});
+  stands_for(site_at);
   std::uint8_t* const out_of_range = load_handler(w, s, header, header_at);
   w.bytes({0xe3});  // jrcxz raw
   std::uint8_t* const no_handler = w.short_distance();
   w.bytes({0x48, 0x8d, 0x64, 0x24, 0x80});  // lea -128(%rsp), %rsp
-  w.bytes({0x4c, 0x8d, 0x1d});              // lea site+2(%rip), %r11
+  stands_for(site_at, 128);
+  w.bytes({0x4c, 0x8d, 0x1d});  // lea site+2(%rip), %r11
   w.distance(behind);
   w.bytes({0xff, 0x15});  // call *header.entry(%rip)
   w.distance(header_at + offsetof(region_header, entry));
   w.bytes({0x48, 0x8d, 0xa4, 0x24});  // lea 128(%rsp), %rsp
   w.word32(128);
+  stands_for(site_at);
   w.bytes({0xe3});  // jrcxz done
   std::uint8_t* const answered = w.short_distance();
   w.land(no_handler);
@@ -128,23 +131,22 @@ trampoline write_trampoline(const decoder& d, std::uintptr_t base, const site& s
   w.land(answered);
 
   t.done = w.here();
-  if (s.after != 0) moved.push_back({behind, t.done});
   bool goes_back = true;
   for (std::uintptr_t from = behind; from < end;) {
     const auto i = d.decode(from, end);
-    if (!i || !i->movable) return give_up();
-    if (from != behind) moved.push_back({from, w.here()});
+    if (!i || !i->movable) return {};
+    stands_for(from);
     if (goes_back) w.moved(from, *i);
     if (i->ends_flow()) goes_back = false;  // what follows is padding
     from += i->length;
   }
   if (goes_back) {
+    stands_for(end);
     w.bytes({0xe9});
     w.distance(end);
   }
   t.end = w.here();
-  if (!w.good()) return give_up();
-  return t;
+  return w.good() ? t : trampoline{};
 }
 
 }  // namespace weft::patch

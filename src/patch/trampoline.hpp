@@ -22,6 +22,7 @@
 #include "patch/decoder.hpp"
 #include "patch/moved_address.hpp"
 #include "patch/site.hpp"
+#include "patch/unwind_table.hpp"
 
 namespace weft::patch {
 
@@ -38,12 +39,13 @@ struct trampoline {
   std::uintptr_t end = 0;
   std::uintptr_t dispatch = 0;  // where the site's own work begins, behind the displaced instructions in front of it
   std::uintptr_t done = 0;      // where a thread goes on that has come back from the kernel
+  std::vector<moved_address> moved;  // where each displaced instruction but the window's first has gone
+  std::vector<unwind_row> rows;      // which original instruction each part stands for
 };
 
 // Writes the trampoline of `s` at `at`, which must have trampoline_most_bytes of room and lie within reach of the site.
-// `header_at` is where the region's header is or will be. Appends to `moved` where each
-// displaced instruction but the window's first has gone.
+// `header_at` is where the region's header is or will be.
 trampoline write_trampoline(const decoder& d, std::uintptr_t base, const site& s, std::uint8_t* at,
-                            const region_header& header, std::uintptr_t header_at, std::vector<moved_address>& moved);
+                            const region_header& header, std::uintptr_t header_at);
 
 }  // namespace weft::patch

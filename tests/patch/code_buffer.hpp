@@ -76,7 +76,8 @@ public:
     patch::segment_changes changes{text(), {}};
     for (const patch::site& s : scan()) {
       if (s.state != patch::site_state::patchable) continue;
-      const auto t = patch::write_trampoline(the_decoder(), at(), s, to, header, reinterpret_cast<std::uintptr_t>(region_), moved);
+      const auto t = patch::write_trampoline(the_decoder(), at(), s, to, header, reinterpret_cast<std::uintptr_t>(region_));
+      moved.insert(moved.end(), t.moved.begin(), t.moved.end());
       REQUIRE(t.start != 0);
       CHECK(t.end - t.start <= patch::trampoline_most_bytes);
       trampolines.push_back(t);

@@ -70,13 +70,17 @@ struct fiber_with_body : fiber_of<T> {
   }
   static void discard(fiber_base* f) noexcept { std::destroy_at(std::addressof(self(f).body)); }
   static void destroy(fiber_base* f) noexcept {
-    if constexpr (!std::is_void_v<T> && !std::is_reference_v<T>) std::destroy_at(std::addressof(self(f).slot.value));
+    if constexpr (!std::is_void_v<T> && !std::is_reference_v<T>)
+      std::destroy_at(std::addressof(self(f).slot.value));
+    else
+      (void)f;
   }
   static const fiber_ops operations;
 };
 
 template <class T, class F, class... Args>
-const fiber_ops fiber_with_body<T, F, Args...>::operations{invoke, discard, destroy, sizeof(fiber_with_body)};
+const fiber_ops fiber_with_body<T, F, Args...>::operations{
+    invoke, discard, std::is_trivially_destructible_v<T> || std::is_void_v<T> ? nullptr : destroy, sizeof(fiber_with_body)};
 
 WEFT_API void set_name(fiber_base* f, std::string_view name);
 [[noreturn]] WEFT_API void throw_out_of_stacks();

@@ -122,7 +122,7 @@ struct scope {
 struct fiber_ops {
   void (*invoke)(fiber_base*);             // runs the body; may throw
   void (*discard)(fiber_base*) noexcept;   // destroys a body that never ran
-  void (*destroy)(fiber_base*) noexcept;   // destroys the result, if there is one
+  void (*destroy)(fiber_base*) noexcept;   // destroys the result; null when there is nothing to destroy
   std::uint32_t size;                      // of the whole block
 };
 
@@ -235,8 +235,8 @@ WEFT_API wake park(hub& h, waiter& w, nanos deadline = never) noexcept;
 // Makes the fiber parked on `w` ready, without switching to it. False, and nothing happens, when `w` was woken already.
 WEFT_API bool unpark(waiter& w, wake why = wake::ready) noexcept;
 
-// Lets every fiber that is ready now run before the caller goes on.
-WEFT_API void yield(hub& h) noexcept;
+// Lets every fiber that is ready now run before the caller goes on. Returns ready (or pending), or what is due for the caller.
+WEFT_API wake yield(hub& h) noexcept;
 
 WEFT_API nanos now(hub& h) noexcept;
 

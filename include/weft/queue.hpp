@@ -1,0 +1,215 @@
+// A queue between fibers, after asyncio.Queue: bounded or not, FIFO among items and among those who wait, with task_done/join, and a
+// close that lets getters drain it (Go's channels, Python 3.13's shutdown).
+//
+// Belongs to the hub that made it; other OS threads put through hub::post. Items go straight from putter to waiting getter, so a
+// cancelled getter loses no item, and a cancelled putter has put nothing.
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <deque>
+#include <iterator>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "weft/detail/sync.hpp"
+
+namespace weft {
+
+template <class T>
+class queue {
+  static_assert(std::is_move_constructible_v<T>, "items are moved through the queue");
+
+public:
+  using value_type = T;
+
+  // Holds at most `capacity` items; 0: any number. Throws std::system_error when the thread's hub cannot be made.
+  explicit queue(std::size_t capacity = 0) : home_(&detail::current_hub()), capacity_(capacity) {}
+  queue(const queue&) = delete;
+  queue& operator=(const queue&) = delete;
+
+  // Puts an item; parks while the queue is full. Throws queue_closed, cancelled, deadlock, wrong_hub: then nothing was put.
+  void put(T item) { put_to(item, detail::never); }
+  // Puts an item if there is room; else false, and the item is left as it was. Never parks. Throws queue_closed, wrong_hub.
+  template <class U>
+    requires std::constructible_from<T, U>
+  bool try_put(U&& item) {
+    detail::on_home(home_, "queue");
+    return put_now(std::forward<U>(item));
+  }
+  // put() for at most `d`; false when there was no room in time: then the item is left as it was.
+  template <class U, class Rep, class Period>
+    requires std::constructible_from<T, U>
+  bool put_for(U&& item, std::chrono::duration<Rep, Period> d) {
+    const detail::nanos deadline = detail::deadline_after(*home_, d);
+    if constexpr (std::is_same_v<U, T>) {
+      return put_to(item, deadline);
+    } else {
+      T copy(std::forward<U>(item));
+      return put_to(copy, deadline);
+    }
+  }
+
+  // Takes the oldest item; parks while the queue is empty. Throws queue_closed when it is closed and drained, cancelled, deadlock,
+  // wrong_hub.
+  T get() {
+    std::optional<T> item;
+    if (take(item, detail::never) == detail::wake::closed) throw queue_closed();
+    return std::move(*item);
+  }
+  // Takes the oldest item if there is one. Never parks. Throws queue_closed when it is closed and drained, wrong_hub.
+  std::optional<T> try_get() {
+    detail::on_home(home_, "queue");
+    std::optional<T> item;
+    if (!take_now(item) && closed_) throw queue_closed();
+    return item;
+  }
+  // get() for at most `d`; empty when there was no item in time.
+  template <class Rep, class Period>
+  std::optional<T> get_for(std::chrono::duration<Rep, Period> d) {
+    std::optional<T> item;
+    if (take(item, detail::deadline_after(*home_, d)) == detail::wake::closed) throw queue_closed();
+    return item;
+  }
+
+  // No more items: parked and later putters get queue_closed, getters take what is left and get queue_closed then. Never parks.
+  // Closing again does nothing. Throws wrong_hub.
+  void close() {
+    detail::on_home(home_, "queue");
+    closed_ = true;
+    for (detail::waiting_list* list : {&getters_, &putters_})
+      while (detail::wait_node* n = list->front()) detail::unpark(*static_cast<detail::waiter*>(n), detail::wake::closed);
+  }
+  bool closed() const noexcept { return closed_; }
+
+  std::size_t size() const noexcept { return items_.size(); }
+  bool empty() const noexcept { return items_.empty(); }
+  // A put would park.
+  bool full() const noexcept { return capacity_ != 0 && items_.size() >= capacity_; }
+  // 0: unbounded.
+  std::size_t capacity() const noexcept { return capacity_; }
+
+  // The consumer of an item is through with it. Throws not_owner when called more often than items were put, wrong_hub.
+  void task_done() {
+    detail::on_home(home_, "queue");
+    if (unfinished_ == 0) detail::throw_not_owner("queue.task_done() called more often than items were put");
+    if (--unfinished_ == 0) joiners_.notify_all();
+  }
+  // Parks until task_done() was called for every item that was put (asyncio.Queue.join). Throws cancelled, deadlock, wrong_hub.
+  void join() { join_to(detail::never); }
+  // Same, for at most `d`; false when items were unfinished then.
+  template <class Rep, class Period>
+  bool join_for(std::chrono::duration<Rep, Period> d) {
+    return join_to(detail::deadline_after(*home_, d));
+  }
+
+  // Takes items until the queue is closed and drained: for (T& item : queue). Several fibers may iterate; each item goes to one.
+  class iterator {
+  public:
+    using value_type = T;
+    using difference_type = std::ptrdiff_t;
+    explicit iterator(queue& q) : queue_(&q) { ++*this; }
+    T& operator*() const noexcept { return *item_; }
+    iterator& operator++() {
+      item_.reset();
+      queue_->take(item_, detail::never);
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return !i.item_; }
+
+  private:
+    queue* queue_;
+    mutable std::optional<T> item_;
+  };
+  // Parks for the first item.
+  iterator begin() { return iterator(*this); }
+  std::default_sentinel_t end() const noexcept { return {}; }
+
+private:
+  struct getter : detail::waiter {
+    explicit getter(std::optional<T>& into) noexcept : waiter("queue.get"), item(into) {}
+    std::optional<T>& item;
+  };
+  struct putter : detail::waiter {
+    explicit putter(T& from) noexcept : waiter("queue.put"), item(from) {}
+    T& item;
+  };
+
+  // Getters wait only while the queue is empty, putters only while it is full: whoever comes later finds the other way blocked
+  // too, so nobody overtakes.
+  template <class U>
+  bool put_now(U&& item) {
+    if (closed_) throw queue_closed();
+    if (detail::wait_node* n = getters_.front()) {
+      auto& g = *static_cast<getter*>(n);
+      g.item.emplace(std::forward<U>(item));
+      detail::unpark(g);
+    } else if (!full()) {
+      items_.emplace_back(std::forward<U>(item));
+    } else {
+      return false;
+    }
+    ++unfinished_;
+    return true;
+  }
+
+  bool put_to(T& item, detail::nanos deadline) {
+    detail::hub& h = detail::on_home(home_, "queue");
+    detail::check_cancelled(h);
+    if (put_now(std::move(item))) return true;
+    putter p(item);
+    putters_.push_back(p);
+    const detail::wake why = detail::park(h, p, deadline);
+    if (why == detail::wake::closed) throw queue_closed();
+    detail::throw_if_ended(h, why, p.reason);
+    return why == detail::wake::ready;
+  }
+
+  bool take_now(std::optional<T>& into) {
+    if (items_.empty()) return false;
+    // The putter's item is in before the oldest is out: should one of the moves throw, nothing was lost.
+    if (detail::wait_node* n = putters_.front()) {
+      auto& p = *static_cast<putter*>(n);
+      items_.emplace_back(std::move(p.item));
+      ++unfinished_;
+      detail::unpark(p);
+    }
+    into.emplace(std::move(items_.front()));
+    items_.pop_front();
+    return true;
+  }
+
+  // ready, timeout or closed; throws the rest.
+  detail::wake take(std::optional<T>& into, detail::nanos deadline) {
+    detail::hub& h = detail::on_home(home_, "queue");
+    detail::check_cancelled(h);
+    if (take_now(into)) return detail::wake::ready;
+    if (closed_) return detail::wake::closed;
+    getter g(into);
+    getters_.push_back(g);
+    const detail::wake why = detail::park(h, g, deadline);
+    detail::throw_if_ended(h, why, g.reason);
+    return why;
+  }
+
+  bool join_to(detail::nanos deadline) {
+    detail::hub& h = detail::on_home(home_, "queue");
+    detail::check_cancelled(h);
+    if (unfinished_ == 0) return true;
+    detail::waiter w("queue.join");
+    joiners_.push_back(w);
+    return detail::wait_on(h, w, deadline);
+  }
+
+  detail::hub* home_;
+  std::size_t capacity_;
+  std::size_t unfinished_ = 0;
+  bool closed_ = false;
+  std::deque<T> items_;
+  detail::waiting_list getters_, putters_, joiners_;
+};
+
+}  // namespace weft

@@ -1,0 +1,116 @@
+#include "io/fd_facts.hpp"
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "sys/atomic.hpp"
+#include "sys/mem.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::io::facts {
+namespace {
+
+using word = sys::atomic<std::uint32_t>;
+
+constexpr unsigned page_bits = 12, page_words = 1u << page_bits, page_count = 1u << 12;
+constexpr std::uint32_t one_change = 0x10000;
+
+sys::atomic<word*> pages[page_count];
+sys::atomic<bool> duplicates;
+
+word* find(int fd) noexcept {
+  const unsigned page = static_cast<unsigned>(fd) >> page_bits;
+  if (page >= page_count) return nullptr;
+  word* at = pages[page].load_acquire();
+  return at == nullptr ? nullptr : at + (static_cast<unsigned>(fd) & (page_words - 1));
+}
+
+word* make(int fd) noexcept {
+  const unsigned page = static_cast<unsigned>(fd) >> page_bits;
+  if (page >= page_count) return nullptr;
+  auto* fresh = static_cast<word*>(sys::map(page_words * sizeof(word)));
+  if (fresh == nullptr) return nullptr;
+  word* nobody = nullptr;
+  while (!pages[page].compare_exchange(nobody, fresh))
+    if (nobody != nullptr) {
+      sys::unmap(fresh, page_words * sizeof(word));
+      break;
+    }
+  return find(fd);
+}
+
+void forget_in(word& w, std::uint32_t which) noexcept {
+  std::uint32_t seen = w.load_relaxed();
+  while (!w.compare_exchange(seen, (seen & ~which) + one_change)) {
+  }
+}
+
+}  // namespace
+
+std::uint32_t get(int fd) noexcept {
+  const word* w = find(fd);
+  return w == nullptr ? 0 : w->load_acquire();
+}
+
+void add(int fd, std::uint32_t seen, std::uint32_t more) noexcept {
+  word* w = find(fd);
+  if (w == nullptr) w = make(fd);
+  if (w == nullptr) return;
+  while (!w->compare_exchange(seen, seen | more))
+    if ((seen | more) == seen) return;
+    else if (std::uint32_t now = w->load_relaxed(); now / one_change != seen / one_change) return;
+}
+
+void forget(int fd, std::uint32_t which) noexcept {
+  word* w = find(fd);
+  if (w != nullptr) forget_in(*w, which);
+}
+
+void forget_range(unsigned first, unsigned last, std::uint32_t which) noexcept {
+  for (unsigned page = first >> page_bits; page < page_count && page <= last >> page_bits; ++page) {
+    word* at = pages[page].load_acquire();
+    if (at == nullptr) continue;
+    for (unsigned i = 0; i < page_words; ++i) {
+      const unsigned fd = page << page_bits | i;
+      if (fd >= first && fd <= last && (at[i].load_relaxed() & all_facts) != 0) forget_in(at[i], which);
+    }
+  }
+}
+
+void forget_shared(int fd, std::uint32_t which) noexcept {
+  if (duplicates.load_relaxed())
+    forget_range(0, ~0u, which);
+  else
+    forget(fd, which);
+}
+
+void note_duplicate() noexcept {
+  if (!duplicates.load_relaxed()) duplicates.store_relaxed(true);
+}
+
+long ask_kind(int fd) noexcept {
+  struct stat st;
+  const long got = sys::raw(SYS_fstat, fd, &st);
+  if (got < 0) return got;
+  kind k = kind::anonymous;
+  switch (st.st_mode & S_IFMT) {
+    case S_IFSOCK: k = kind::socket; break;
+    case S_IFIFO: k = kind::pipe; break;
+    // Major 1 are the memory devices: null, zero, full, random.
+    case S_IFCHR: k = major(st.st_rdev) == 1 ? kind::always_ready : kind::terminal; break;
+    case S_IFREG:
+    case S_IFDIR:
+    case S_IFBLK: k = kind::always_ready; break;
+  }
+  return static_cast<long>(k);
+}
+
+long kind_of(int fd) noexcept {
+  const std::uint32_t seen = get(fd);
+  if (seen & kind_known) return (seen & kind_mask) >> kind_shift;
+  const long k = ask_kind(fd);
+  if (k >= 0) add(fd, seen, kind_known | static_cast<std::uint32_t>(k) << kind_shift);
+  return k;
+}
+
+}  // namespace weft::io::facts

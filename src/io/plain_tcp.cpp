@@ -1,0 +1,24 @@
+#include "io/plain_tcp.hpp"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "sys/syscall.hpp"
+
+namespace weft::io {
+
+core::fd_kind learn_kind(int fd, core::fd_entry& e) noexcept {
+  // SO_PROTOCOL tells MPTCP and SMC apart from TCP; TCP_ULP fails on raw sockets of protocol 6, and its length is 0 when no upper
+  // layer (kernel TLS) cuts the stream into records.
+  int protocol = 0;
+  socklen_t size = sizeof protocol;
+  char upper[16];
+  socklen_t upper_size = sizeof upper;
+  const bool plain = sys::raw(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 && protocol == IPPROTO_TCP &&
+                     sys::raw(SYS_getsockopt, fd, IPPROTO_TCP, TCP_ULP, &upper[0], &upper_size) == 0 && upper_size == 0;
+  e.kind = plain ? core::fd_kind::tcp : core::fd_kind::other;
+  return e.kind;
+}
+
+}  // namespace weft::io

@@ -1,0 +1,43 @@
+#include "io/user_memory.hpp"
+
+#include <cerrno>
+#include <csignal>
+
+#include "sys/mem.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::io {
+namespace {
+
+// rt_sigprocmask copies the set in before it looks at an invalid `how`: EINVAL says that the 8 bytes can be read. No other
+// call asks so little (process_vm_readv is a ptrace access, which sandboxes refuse).
+bool can_read(const void* at) noexcept { return sys::raw(SYS_rt_sigprocmask, -1, at, nullptr, 8) != -EFAULT; }
+
+// Writes the present mask there, to be overwritten at once.
+bool can_write(void* at) noexcept { return sys::raw(SYS_rt_sigprocmask, SIG_BLOCK, nullptr, at, 8) != -EFAULT; }
+
+// Calls `probe` on words that touch every page of the range.
+template <class Probe>
+bool each_page(char* at, std::size_t bytes, Probe probe) noexcept {
+  if (bytes == 0) return true;
+  if (at == nullptr) return false;
+  for (std::size_t offset = 0; offset < bytes; offset += sys::page_size)
+    if (!probe(at + (offset + 8 > bytes ? bytes - 8 : offset))) return false;
+  return probe(at + bytes - 8);
+}
+
+}  // namespace
+
+bool copy_in(void* to, const void* user, std::size_t bytes) noexcept {
+  if (!each_page(static_cast<char*>(const_cast<void*>(user)), bytes, [](char* at) { return can_read(at); })) return false;
+  sys::copy(to, user, bytes);
+  return true;
+}
+
+bool copy_out(void* user, const void* from, std::size_t bytes) noexcept {
+  if (!each_page(static_cast<char*>(user), bytes, [](char* at) { return can_write(at); })) return false;
+  sys::copy(user, from, bytes);
+  return true;
+}
+
+}  // namespace weft::io

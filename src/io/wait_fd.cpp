@@ -1,0 +1,42 @@
+#include "io/wait_fd.hpp"
+
+#include <cerrno>
+#include <poll.h>
+
+#include "sys/syscall.hpp"
+
+namespace weft::io {
+
+long wait_fd(hub& h, int fd, core::fd_entry& e, std::uint32_t events, nanos deadline, const char* reason) noexcept {
+  const int refused = h.poll->watch(fd, events, e.reg);
+  if (refused != 0) [[unlikely]]
+    return refused;
+  detail::waiter w(reason);
+  core::fd_node node(w, events);
+  e.waiters.push_back(node);
+  ++h.fd_waiters;
+  const wake why = detail::park(h, w, deadline);
+  if (why == wake::ready) [[likely]]
+    return node.closed ? -EBADF : 0;
+  if (node.linked()) {
+    node.unlink();
+    --h.fd_waiters;
+  }
+  return ended_by(why);
+}
+
+long nap(hub& h, nanos ns, nanos deadline, const char* reason) noexcept {
+  const nanos until = detail::now(h) + ns;
+  detail::waiter w(reason);
+  const wake why = detail::park(h, w, until < deadline ? until : deadline);
+  if (why != wake::timeout) return ended_by(why);
+  return until < deadline ? 0 : timed_out;
+}
+
+long ready_now(int fd, short events) noexcept {
+  pollfd one{fd, events, 0};
+  const long n = sys::raw(SYS_poll, &one, 1, 0);
+  return n <= 0 ? n : one.revents;
+}
+
+}  // namespace weft::io
