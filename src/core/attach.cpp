@@ -68,12 +68,8 @@ nanos grace_period() {
 void report_leftovers(hub& h) {
   std::string text;
   int listed = 0;
-  for (fiber_base* f = h.main.all_next; f != nullptr; f = f->all_next) {
-    if (f->service) continue;
-    if (++listed > 20) {
-      text += "  ...\n";
-      break;
-    }
+  each_fiber(h, [&](const fiber_base* f) {
+    if (f->service || f->is_main || ++listed > 20) return;
     text += "  fiber ";
     text += f->extra != nullptr && f->extra->name != nullptr ? f->extra->name : "(unnamed)";
     if (f->parked != nullptr) {
@@ -81,7 +77,8 @@ void report_leftovers(hub& h) {
       text += f->parked->reason;
     }
     text += '\n';
-  }
+  });
+  if (listed > 20) text += "  ...\n";
   sys::report() << h.live - 1 << " fiber(s) did not end within the grace period after being cancelled:\n" << text.c_str();
 }
 
@@ -91,8 +88,9 @@ void end_fibers(hub& h) {
   const nanos deadline = detail::now(h) + grace_period();
   // A fiber may spawn others while it is being cancelled: they are cancelled in the next round.
   while (h.live > 1) {
-    for (fiber_base* f = h.main.all_next; f != nullptr; f = f->all_next)
-      if (!f->service && !f->cancel_requested) detail::fiber_cancel(f);
+    each_fiber(h, [](fiber_base* f) {
+      if (!f->service && !f->is_main && !f->cancel_requested) detail::fiber_cancel(f);
+    });
     if (h.live <= 1) break;
     waiter w("end of main");
     w.uncancellable = true;

@@ -151,12 +151,15 @@ bool annotations_wanted() noexcept {
 }
 
 void finish(hub& h, fiber_base* f) noexcept {
-  if (f->all_prev != nullptr) f->all_prev->all_next = f->all_next;
-  if (f->all_next != nullptr) f->all_next->all_prev = f->all_prev;
-  if (h.all == f) h.all = f->all_next;
-  f->all_next = f->all_prev = nullptr;
+  if (f->listed) {
+    f->all_prev->all_next = f->all_next;
+    if (f->all_next != nullptr) f->all_next->all_prev = f->all_prev;
+    f->all_next = f->all_prev = nullptr;
+    f->listed = false;
+  }
   if (!f->service && --h.live == 1 && h.last_one != nullptr) detail::unpark(*h.last_one);
-  f->completion.notify_all();
+  // Nobody is added any more: those who come later see that it is done.
+  while (detail::wait_node* n = f->completion.pop_front()) n->notify(n);
 }
 
 }  // namespace weft::core

@@ -34,11 +34,6 @@ void fiber_start(fiber_base* f) noexcept {
   ++h.stats.fibers_created;
   if (!f->service) ++h.live;
   ++f->refs;  // the run's own
-  // Behind main, which is always first.
-  f->all_prev = &h.main;
-  f->all_next = h.main.all_next;
-  if (f->all_next != nullptr) f->all_next->all_prev = f;
-  h.main.all_next = f;
   f->site = __builtin_return_address(0);
   core::make_ready(f);
   f->state = fiber_state::created;

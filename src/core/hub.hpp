@@ -62,8 +62,7 @@ struct hub {
   std::size_t live = 1;          // not done, main included, service fibers not
   std::uint64_t shuffle = 0;     // state of the generator, 0: FIFO
   unsigned default_stack_log2 = core::stack_pool::default_log2;
-  fiber_base* all = nullptr;     // every fiber that is not done
-  fiber_base main;
+  fiber_base main;               // head of the list of fibers that have parked (all_next); the others are ready or running
   core::slab blocks;
   std::size_t blocks_out = 0;    // fibers that are running or have handles
   waiter* last_one = nullptr;    // main, waiting at the end for live == 1
@@ -130,6 +129,21 @@ inline bool leaves_something(const fiber_base* f) noexcept {
 }
 // Takes a fiber out of the lists of the living and tells those who wait for it.
 void finish(hub& h, fiber_base* f) noexcept;
+
+// Calls fn(f) for every fiber that is not done, main first. fn may end no fiber.
+template <class F>
+void each_fiber(hub& h, F&& fn) {
+  fiber_base* next;
+  for (fiber_base* f = &h.main; f != nullptr; f = next) {
+    next = f->all_next;
+    fn(f);
+  }
+  for (fiber_base* f = h.ready_first; f != nullptr; f = next) {
+    next = f->next;
+    if (!f->listed) fn(f);
+  }
+  if (!h.block->current->listed) fn(h.block->current);
+}
 
 // Whether the sanitizers' or valgrind's fiber interface is there.
 bool annotations_wanted() noexcept;

@@ -114,6 +114,8 @@ wake park(hub& h, waiter& w, nanos deadline) noexcept {
     w.timer.fire = core::wake_timed_out;
     timer_arm(h, w.timer, deadline);
   }
+  if (!self->listed) [[unlikely]]
+    core::enlist(h, self);
   w.since = h.cached_now;
   self->parked = &w;
   self->state = fiber_state::parked;

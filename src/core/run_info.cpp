@@ -128,7 +128,7 @@ std::string run_info() {
   detail::hub& h = detail::current_hub();
   std::string out = std::to_string(h.live) + " fibers on this hub, " + std::to_string(h.timers.size()) + " timers, " +
                     std::to_string(h.fd_waiters) + " descriptor waits, poller " + h.poll->name() + "\n";
-  for (detail::fiber_base* f = h.all; f != nullptr; f = f->all_next) core::describe_fiber(h, f, out);
+  core::each_fiber(h, [&](detail::fiber_base* f) { core::describe_fiber(h, f, out); });
   return out;
 }
 

@@ -31,6 +31,15 @@ inline void make_ready(fiber_base* f) noexcept {
   h.ready_last = f;
 }
 
+// First park of a fiber: from now on hub::main's list knows it. Fibers that never park never pay for it.
+inline void enlist(hub& h, fiber_base* f) noexcept {
+  f->listed = true;
+  f->all_prev = &h.main;
+  f->all_next = h.main.all_next;
+  if (f->all_next != nullptr) f->all_next->all_prev = f;
+  h.main.all_next = f;
+}
+
 inline fiber_base* pop_ready(hub& h) noexcept {
   if (h.shuffle != 0) [[unlikely]]
     shuffle_ready(h);

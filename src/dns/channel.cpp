@@ -1,5 +1,6 @@
 #include "dns/channel.hpp"
 
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
 
@@ -39,7 +40,10 @@ ares_ssize_t receive(ares_socket_t fd, void* to, size_t size, int flags, sockadd
   return as_posix<ares_ssize_t>(sys::raw(SYS_recvfrom, fd, to, size, flags, from, from_size));
 }
 ares_ssize_t send_vector(ares_socket_t fd, const iovec* parts, int count, void*) {
-  return as_posix<ares_ssize_t>(sys::raw(SYS_writev, fd, parts, count));
+  msghdr message{};
+  message.msg_iov = const_cast<iovec*>(parts);
+  message.msg_iovlen = static_cast<std::size_t>(count);
+  return as_posix<ares_ssize_t>(sys::raw(SYS_sendmsg, fd, &message, MSG_NOSIGNAL));
 }
 // Through Weft, which must forget what it knows of the number.
 int close_socket(ares_socket_t fd, void*) { return weft::close(fd); }
@@ -61,6 +65,7 @@ void on_answer(void* argument, int status, int, unsigned char* message, int size
 }  // namespace
 
 channel::channel(const cares& library, const resolv_conf& conf) : library_(library) {
+  sockets_.reserve(16);
   // Everything that c-ares would otherwise read from files of its own choice is given here.
   char lookups[] = "b";
   char no_file[] = "/dev/null";

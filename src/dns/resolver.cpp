@@ -52,6 +52,7 @@ struct resolver::job {
 };
 
 struct resolver::question {
+  question(std::shared_ptr<job> j, std::size_t i) : of(std::move(j)), index(i) {}
   std::shared_ptr<job> of;
   std::size_t index;
 
@@ -81,8 +82,12 @@ resolver* resolver::of(detail::hub& h) {
   if (library == nullptr) return nullptr;
   const std::lock_guard guard(all_lock);
   auto& mine = all[&detail::hub_state::of(h)];
-  if (mine == nullptr) mine = std::make_unique<resolver>(h, *library);
-  return mine.get();
+  if (mine != nullptr) return mine.get();
+  mine = std::make_unique<resolver>(h, *library);
+  resolver* made = mine.get();
+  // Those of hubs that are no more go now: fibers may look up names until the very end of their hub.
+  std::erase_if(all, [](const auto& entry) { return entry.second->over(); });
+  return made;
 }
 
 void resolver::end(detail::hub& h) {
@@ -105,8 +110,12 @@ void resolver::end(detail::hub& h) {
     r->ended_ = nullptr;
     if (why == detail::wake::deadlock) return;
   }
-  const std::lock_guard guard(all_lock);
-  all.erase(&detail::hub_state::of(h));
+  r->channels_.clear();
+}
+
+bool resolver::over() const {
+  const std::lock_guard guard(state_->lock);
+  return state_->home == nullptr;
 }
 
 const resolv_conf& resolver::configuration() {
@@ -146,17 +155,18 @@ channel& resolver::channel_for(std::size_t queries) {
 detail::wake resolver::ask(const std::string& name, std::span<const int> types, std::vector<reply>& replies) {
   replies.assign(types.size(), reply{});
   if (ending_) return detail::wake::ready;
+  // Started first: whatever fails below, what is in flight by then has somebody who receives the answers.
+  if (!driving_) start_driver();
   const auto j = std::make_shared<job>(types.size());
   channel& c = channel_for(types.size());
-  for (std::size_t i = 0; i < types.size(); ++i)
-    c.query(name, types[i], &question::told, new question{j, i});
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    auto q = std::make_unique<question>(j, i);
+    c.query(name, types[i], &question::told, q.get());
+    static_cast<void>(q.release());  // the answer's to delete, which may have come already
+  }
   detail::wake why = detail::wake::ready;
   if (j->left > 0) {
-    // Started before anything can throw or park: what is in flight must have somebody who receives the answers.
-    if (!driving_)
-      start_driver();
-    else if (socket_version() != polled_version_)
-      wake_driver();
+    if (socket_version() != polled_version_) wake_driver();
     detail::waiter w("dns");
     j->parked = &w;
     ++asking_;
@@ -177,7 +187,6 @@ void resolver::start_driver() {
     start_service_fiber(home_, "weft dns", [this] { drive(); });
   } catch (...) {
     driving_ = false;
-    for (const auto& c : channels_) c->cancel();
     throw;
   }
 }
@@ -213,10 +222,13 @@ void resolver::drive() {
     int reported = 0;
     try {
       waiting.run([&] { reported = weft::poll(sockets.data(), sockets.size(), timeout); });
-    } catch (const cancelled&) {
-      asking_ = asking_;  // this fiber itself was cancelled: as with nobody left who asks
+      poll_ = nullptr;
+    } catch (...) {
+      // Nobody can wait for the answers any more: those who ask hear that there was none.
+      poll_ = nullptr;
+      for (const auto& c : channels_) c->cancel();
+      break;
     }
-    poll_ = nullptr;
     if (reported > 0) {
       for (std::size_t i = 0; i < sockets.size(); ++i) {
         const int seen = sockets[i].revents;

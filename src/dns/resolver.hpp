@@ -70,6 +70,7 @@ private:
   std::size_t in_flight() const noexcept;
   unsigned socket_version() const noexcept;
   static void end(detail::hub& h);
+  bool over() const;  // its hub has ended
 
   detail::hub& home_;
   detail::hub_state* state_;  // kept, so that its address names this hub for as long as this object lives

@@ -56,9 +56,9 @@ void add(int fd, std::uint32_t seen, std::uint32_t more) noexcept {
   word* w = find(fd);
   if (w == nullptr) w = make(fd);
   if (w == nullptr) return;
-  while (!w->compare_exchange(seen, seen | more))
-    if ((seen | more) == seen) return;
-    else if (std::uint32_t now = w->load_relaxed(); now / one_change != seen / one_change) return;
+  std::uint32_t now = seen;
+  while (!w->compare_exchange(now, now | more))
+    if (now / one_change != seen / one_change) return;
 }
 
 void forget(int fd, std::uint32_t which) noexcept {

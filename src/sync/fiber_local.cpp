@@ -28,18 +28,15 @@ local_values* values_of(detail::fiber_base* f) noexcept {
 // In the fiber that ends. A destructor may look at other variables of the fiber, or give it new values: these go, too.
 void destroy_all(void* locals) noexcept {
   detail::fiber_base* self = detail::current_fiber();
-  do {
-    auto* values = static_cast<local_values*>(locals);
-    self->extra->locals = values;
-    while (!values->empty()) {
-      const local_value last = values->back();
-      values->pop_back();
-      last.destroy(last.at);
-    }
-    self->extra->locals = nullptr;
-    delete values;
-    locals = self->extra->locals;
-  } while (locals != nullptr);
+  auto* values = static_cast<local_values*>(locals);
+  self->extra->locals = values;
+  while (!values->empty()) {
+    const local_value last = values->back();
+    values->pop_back();
+    last.destroy(last.at);
+  }
+  self->extra->locals = nullptr;
+  delete values;
 }
 
 [[gnu::constructor(103)]] void install() { core::destroy_fiber_locals = destroy_all; }

@@ -1,5 +1,7 @@
 #include "weft/task_group.hpp"
 
+#include "core/hub.hpp"
+
 namespace weft {
 namespace {
 
@@ -42,6 +44,8 @@ void task_group::ended(child& c) noexcept {
     failed_.splice(failed_.end(), running_, c.self);
     if (failed_.size() == 1) cancel_all();
   } else {
+    // When nobody but the group held on to it, its result goes here, at the end of its own stack, not in the switch away from it.
+    if (c.fiber.weft_base()->refs == 2) core::fiber_dispose(c.fiber.weft_base());
     running_.erase(c.self);
   }
   if (running_.empty()) idle_.notify_all();

@@ -159,6 +159,7 @@ struct fiber_base {
   bool is_main : 1 = false;
   bool taken : 1 = false;         // the value was moved out
   bool service : 1 = false;       // Weft's own (timer callbacks, resolver): not counted as the program's
+  bool listed : 1 = false;        // in hub::all: has parked at least once
   // second line
   scope* innermost = nullptr;
   fiber_extra* extra = nullptr;

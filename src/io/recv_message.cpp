@@ -1,0 +1,75 @@
+// recvmsg and recvmmsg.
+#include <cerrno>
+
+#include "io/iov.hpp"
+#include "io/ops.hpp"
+#include "io/until_ready.hpp"
+#include "io/user_memory.hpp"
+#include "sys/clock.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::io {
+namespace {
+
+constexpr int never_waits = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE;
+
+// The rest of a MSG_WAITALL read of a stream. Ancillary data ends it: the kernel does not merge across it either.
+long recv_rest(hub& h, park_rules& rules, int fd, const msghdr* message, int flags, std::size_t total, std::size_t done) noexcept {
+  while (done < total) {
+    if (ready_now(fd, POLLIN) & POLLERR) break;
+    iovec window[window_parts];
+    msghdr part{};
+    part.msg_iov = window;
+    part.msg_iovlen = rest_of(message->msg_iov, message->msg_iovlen, done, window, window_parts);
+    const auto attempt = [&] { return sys::raw(SYS_recvmsg, fd, &part, (flags & ~MSG_WAITALL) | MSG_DONTWAIT); };
+    const long got = until_ready(h, rules, fd, poller::in, "recvmsg", attempt, attempt);
+    if (got <= 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  return static_cast<long>(done);
+}
+
+}  // namespace
+
+long recvmsg(hub& h, caller who, int fd, msghdr* message, int flags) noexcept {
+  if (flags & never_waits) return sys::raw(SYS_recvmsg, fd, message, flags);
+  park_rules rules(h, who, fd, side::receive);
+  const auto attempt = [&] { return sys::raw(SYS_recvmsg, fd, message, flags | MSG_DONTWAIT); };
+  const long got = until_ready(h, rules, fd, poller::in, "recvmsg", attempt, attempt);
+  if (got <= 0 || (flags & (MSG_WAITALL | MSG_PEEK)) != MSG_WAITALL) return got;
+  const std::size_t total = total_bytes(message->msg_iov, message->msg_iovlen);
+  if (static_cast<std::size_t>(got) >= total || message->msg_controllen != 0 || !is_stream(fd)) return got;
+  return recv_rest(h, rules, fd, message, flags, total, static_cast<std::size_t>(got));
+}
+
+long recvmmsg(hub& h, caller who, int fd, mmsghdr* messages, unsigned count, int flags, timespec* limit) noexcept {
+  const auto now_flags = static_cast<unsigned>(flags | MSG_DONTWAIT);
+  timespec allowed{};
+  if ((flags & never_waits) != 0 || count == 0) return sys::raw(SYS_recvmmsg, fd, messages, count, flags, limit);
+  if (limit != nullptr && !copy_in(&allowed, limit, sizeof allowed)) return -EFAULT;
+  if (allowed.tv_sec < 0 || allowed.tv_nsec < 0 || allowed.tv_nsec >= 1'000'000'000) return -EINVAL;
+  const nanos length = static_cast<nanos>(allowed.tv_sec) * sys::ns_per_s + static_cast<nanos>(allowed.tv_nsec);
+  const nanos end = limit == nullptr ? never : detail::now(h) + length;
+  park_rules rules(h, who, fd, side::receive);
+  unsigned done = 0;
+  // recvmmsg(2): the limit is looked at after a datagram has come, not while none does; what came before an error is the answer.
+  while (done < count) {
+    const auto attempt = [&] { return sys::raw(SYS_recvmmsg, fd, messages + done, count - done, now_flags, nullptr); };
+    const long got = until_ready(h, rules, fd, poller::in, "recvmmsg", attempt, attempt);
+    if (got <= 0) {
+      if (done == 0) return got;
+      break;
+    }
+    done += static_cast<unsigned>(got);
+    if (flags & MSG_WAITFORONE) break;
+    if (end != never && detail::now(h) >= end) break;
+  }
+  if (limit != nullptr) {
+    const nanos now = detail::now(h);
+    const timespec left = sys::to_timespec(end > now ? end - now : 0);
+    copy_out(limit, &left, sizeof left);
+  }
+  return static_cast<long>(done);
+}
+
+}  // namespace weft::io
