@@ -157,12 +157,7 @@ void sleep_until(std::chrono::time_point<Clock, Duration> t) {
   detail_::sleep_until(h, detail::deadline_at(h, t));
 }
 // Lets every fiber that is ready now run first (gevent.sleep(0)). Throws cancelled when that is due, before or after.
-inline void yield() {
-  detail::hub& h = detail::current_hub();
-  const detail::wake due = detail::yield(h);
-  if (due != detail::wake::ready) [[unlikely]]
-    detail::throw_if_ended(h, due, "yield");
-}
+inline void yield() { detail::yield_here(detail::current_hub()); }
 // trio's checkpoint: a point where the fiber can be cancelled and others run.
 inline void checkpoint() { yield(); }
 // A handle on the running fiber, main included.

@@ -93,7 +93,7 @@ struct pool_ticket {
     auto queued = pool_job::stage::queued;
     job->at.compare_exchange_strong(queued, pool_job::stage::abandoned);
   }
-  auto wait() {
+  decltype(auto) wait() {
     wait_for_job(*job);
     return job->take();
   }

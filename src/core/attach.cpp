@@ -34,6 +34,7 @@ carrier nobody;
 // Blocks are never given back to the kernel: a thread may still inherit a GS base that points at an ended thread's block.
 std::mutex registry_lock;
 carrier* free_blocks = nullptr;
+void* free_hubs = nullptr;  // memory of hubs that have ended, linked through its second word: the first one stays 0 (on_hub)
 hub* hubs = nullptr;
 
 std::atomic<nanos> grace{0};
@@ -51,6 +52,28 @@ carrier* take_block() {
   carrier* c = free_blocks;
   free_blocks = c->self;
   return c;
+}
+
+void* take_hub_memory() {
+  {
+    const std::lock_guard guard(registry_lock);
+    if (auto** at = static_cast<void**>(free_hubs)) {
+      free_hubs = at[1];
+      sys::fill(at, 0, hub_bytes());
+      return at;
+    }
+  }
+  void* memory = sys::map(hub_bytes());
+  if (memory == nullptr) throw std::system_error(ENOMEM, std::generic_category(), "weft: memory for a hub");
+  return memory;
+}
+
+void give_hub_memory(void* memory) {
+  const std::lock_guard guard(registry_lock);
+  auto** at = static_cast<void**>(memory);
+  at[0] = nullptr;
+  at[1] = free_hubs;
+  free_hubs = at;
 }
 
 void set_gs(carrier* c) noexcept { sys::raw(SYS_arch_prctl, ARCH_SET_GS, c); }
@@ -118,6 +141,7 @@ void end_hub(hub& h) noexcept {
     const std::lock_guard guard(state.lock);
     state.home = nullptr;
     h.closing = true;
+    h.fs = 0;
   }
   carrier* block = h.block;
   const bool leftovers = h.live > 1;
@@ -144,7 +168,7 @@ void end_hub(hub& h) noexcept {
   }
   state.release();
   hub_close(h);
-  sys::unmap(&h, hub_bytes());
+  give_hub_memory(&h);
 }
 
 struct thread_end {
@@ -179,13 +203,12 @@ namespace weft::detail {
 hub& create_hub() {
   using namespace core;
   install_handlers();
-  void* memory = sys::map(hub_bytes());
-  if (memory == nullptr) throw std::system_error(ENOMEM, std::generic_category(), "weft: memory for a hub");
+  void* memory = take_hub_memory();
   carrier* block = take_block();
   long error = 0;
   hub* h = hub_open(memory, block, reinterpret_cast<eh_globals*>(abi::__cxa_get_globals()), &errno, error);
   if (h == nullptr) {
-    sys::unmap(memory, hub_bytes());
+    give_hub_memory(memory);
     throw std::system_error(static_cast<int>(-error), std::generic_category(),
                             "weft: a hub needs 2 descriptors (epoll or none, and an eventfd)");
   }
@@ -200,6 +223,7 @@ hub& create_hub() {
   block->fs = fs;
   block->self = block;
   block->home = h;
+  h->fs = fs;
   block->current = &h->main;
   take_signal_stack(block);
   set_gs(block);

@@ -47,6 +47,7 @@ struct fiber_extra {
 
 struct hub {
   // -- what every switch touches
+  std::uint64_t fs = 0;          // of the thread that runs it; first, for detail::on_hub
   carrier* block = nullptr;
   fiber_base* ready_first = nullptr;
   fiber_base* ready_last = nullptr;

@@ -1,5 +1,6 @@
 #include "dns/address_list.hpp"
 
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <new>

@@ -30,7 +30,11 @@ long recv_plain(hub& h, caller who, int fd, core::fd_entry& e, void* to, std::si
         if (static_cast<std::size_t>(got) < n && !e.past_plain && e.sequence == sequence) e.drained = true;
         return got;
       }
-      if (got != -EAGAIN) return got;
+      if (got != -EAGAIN) {
+        // The number means something else by now: it was closed where nobody saw it.
+        if (got == -ENOTSOCK || got == -EBADF) e.kind = core::fd_kind::unknown;
+        return got;
+      }
     }
     if (const long refused = rules.before_park(); refused != 0) [[unlikely]] {
       if (try_first) return refused;

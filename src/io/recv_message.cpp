@@ -1,11 +1,11 @@
 // recvmsg and recvmmsg.
 #include <cerrno>
 
+#include "io/durations.hpp"
 #include "io/iov.hpp"
 #include "io/ops.hpp"
 #include "io/until_ready.hpp"
 #include "io/user_memory.hpp"
-#include "sys/clock.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::io {
@@ -47,9 +47,8 @@ long recvmmsg(hub& h, caller who, int fd, mmsghdr* messages, unsigned count, int
   timespec allowed{};
   if ((flags & never_waits) != 0 || count == 0) return sys::raw(SYS_recvmmsg, fd, messages, count, flags, limit);
   if (limit != nullptr && !copy_in(&allowed, limit, sizeof allowed)) return -EFAULT;
-  if (allowed.tv_sec < 0 || allowed.tv_nsec < 0 || allowed.tv_nsec >= 1'000'000'000) return -EINVAL;
-  const nanos length = static_cast<nanos>(allowed.tv_sec) * sys::ns_per_s + static_cast<nanos>(allowed.tv_nsec);
-  const nanos end = limit == nullptr ? never : detail::now(h) + length;
+  if (!valid(allowed)) return -EINVAL;
+  const nanos end = limit == nullptr ? never : deadline_in(h, length_of(allowed));
   park_rules rules(h, who, fd, side::receive);
   unsigned done = 0;
   // recvmmsg(2): the limit is looked at after a datagram has come, not while none does; what came before an error is the answer.
@@ -65,8 +64,7 @@ long recvmmsg(hub& h, caller who, int fd, mmsghdr* messages, unsigned count, int
     if (end != never && detail::now(h) >= end) break;
   }
   if (limit != nullptr) {
-    const nanos now = detail::now(h);
-    const timespec left = sys::to_timespec(end > now ? end - now : 0);
+    const timespec left = sys::to_timespec(left_until(h, end));
     copy_out(limit, &left, sizeof left);
   }
   return static_cast<long>(done);

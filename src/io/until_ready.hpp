@@ -17,8 +17,11 @@ long until_ready(hub& h, park_rules& rules, int fd, std::uint32_t events, const 
     const long got = attempt();
     if (got != -EAGAIN) return got;
     if (const long refused = rules.before_park(); refused != 0) return refused;
-    if (e == nullptr && (e = h.fds.get(fd)) == nullptr) return -ENOMEM;
-    else if (e->sequence != sequence && sequence != 0) continue;
+    if (e == nullptr) {
+      if ((e = h.fds.get(fd)) == nullptr) return -ENOMEM;
+    } else if (e->sequence != sequence) {
+      continue;
+    }
     const long waited = wait_fd(h, fd, *e, events, rules.deadline(), reason);
     if (waited == -EPERM) return block();
     if (waited != 0) return waited == timed_out ? -EAGAIN : waited;

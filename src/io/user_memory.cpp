@@ -28,8 +28,12 @@ bool each_page(char* at, std::size_t bytes, Probe probe) noexcept {
 
 }  // namespace
 
+bool readable(const void* user, std::size_t bytes) noexcept {
+  return each_page(static_cast<char*>(const_cast<void*>(user)), bytes, [](char* at) { return can_read(at); });
+}
+
 bool copy_in(void* to, const void* user, std::size_t bytes) noexcept {
-  if (!each_page(static_cast<char*>(const_cast<void*>(user)), bytes, [](char* at) { return can_read(at); })) return false;
+  if (!readable(user, bytes)) return false;
   sys::copy(to, user, bytes);
   return true;
 }

@@ -12,4 +12,7 @@ bool copy_in(void* to, const void* user, std::size_t bytes) noexcept;
 // The other way.
 bool copy_out(void* user, const void* from, std::size_t bytes) noexcept;
 
+// Whether the kernel could read `bytes` (a multiple of 8) there.
+bool readable(const void* user, std::size_t bytes) noexcept;
+
 }  // namespace weft::io

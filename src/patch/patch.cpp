@@ -65,6 +65,16 @@ bool can_be_made_again(long nr) {
   }
 }
 
+// Where threads may be found waiting in such calls, redirected or not.
+std::vector<restart_point> restart_points() {
+  std::vector<restart_point> all;
+  for (const known_object& o : known)
+    for (const known_site& s : o.sites)
+      if (can_be_made_again(s.what.nr))
+        all.push_back({s.trampoline != 0 ? s.done : o.image.base + s.what.offset + syscall_length, s.what.nr});
+  return all;
+}
+
 // The trampolines and changes of one object, ready to be applied; gives the memory back unless it was.
 struct prepared {
   known_object* object = nullptr;
@@ -72,9 +82,12 @@ struct prepared {
   std::size_t region_bytes = 0;
   std::vector<segment_changes> segments;
   std::vector<moved_address> moved;
-  std::vector<restart_point> restarts;
   std::vector<unwind_entry> unwind;
-  std::vector<std::pair<known_site*, std::uintptr_t>> redirected;
+  struct redirection {
+    known_site* site;
+    std::uintptr_t start, done;
+  };
+  std::vector<redirection> redirected;
 
   prepared() = default;
   prepared(prepared&& other) noexcept { *this = std::move(other); }
@@ -84,7 +97,6 @@ struct prepared {
     std::swap(region_bytes, other.region_bytes);
     segments.swap(other.segments);
     moved.swap(other.moved);
-    restarts.swap(other.restarts);
     unwind.swap(other.unwind);
     redirected.swap(other.redirected);
     return *this;
@@ -127,7 +139,7 @@ bool prepare(known_object& object, const decoder& d, const options& o, prepared&
       at += sys::round_up(t.end - t.start, 8);
       segment.changes.push_back(
           {site_at - s->what.before, static_cast<std::uint8_t>(s->what.before + syscall_length + s->what.after), t.start});
-      out.redirected.emplace_back(s, t.start);
+      out.redirected.push_back({s, t.start, t.done});
       out.moved.insert(out.moved.end(), t.moved.begin(), t.moved.end());
       out.unwind.push_back({t.end, std::move(t.rows)});
     }
@@ -137,9 +149,6 @@ bool prepare(known_object& object, const decoder& d, const options& o, prepared&
   const std::size_t used = sys::round_up(static_cast<std::size_t>(at - out.region), sys::page_size);
   if (used < out.region_bytes) sys::unmap(out.region + used, out.region_bytes - used);
   out.region_bytes = used;
-  for (const known_site& s : object.sites)
-    if (can_be_made_again(s.what.nr) && s.trampoline == 0)
-      out.restarts.push_back({base + s.what.offset + syscall_length, s.what.nr});
   // Executable before any text changes: from then on even mprotect goes through here.
   if (sys::raw(SYS_mprotect, out.region, out.region_bytes, PROT_READ | PROT_EXEC) != 0) {
     object.failed = "the system does not let new code become executable";
@@ -161,14 +170,12 @@ void apply_all(std::vector<prepared>& all, const options& o, result& r) {
     std::vector<segment_changes> segments;
     std::vector<std::size_t> owner;
     std::vector<moved_address> moved;
-    std::vector<restart_point> restarts;
     for (std::size_t k = 0; k < all.size(); ++k) {
       owner.insert(owner.end(), all[k].segments.size(), k);
       segments.insert(segments.end(), all[k].segments.begin(), all[k].segments.end());
       moved.insert(moved.end(), all[k].moved.begin(), all[k].moved.end());
-      restarts.insert(restarts.end(), all[k].restarts.begin(), all[k].restarts.end());
     }
-    const applied a = apply(segments, std::move(moved), std::move(restarts), o.patience_ns);
+    const applied a = apply(segments, std::move(moved), restart_points(), o.patience_ns);
     r.stopped_threads = std::max(r.stopped_threads, a.threads);
     if (a.code == error::none) break;
     if (a.code == error::text_not_writable) {
@@ -183,7 +190,10 @@ void apply_all(std::vector<prepared>& all, const options& o, result& r) {
     return;
   }
   for (prepared& p : all) {
-    for (const auto& [site, at] : p.redirected) site->trampoline = at;
+    for (const auto& [site, start, done] : p.redirected) {
+      site->trampoline = start;
+      site->done = done;
+    }
     r.newly_patched += static_cast<int>(p.redirected.size());
     p.region = nullptr;  // for good
     publish_unwind_table(p.unwind);
@@ -270,11 +280,11 @@ result patch_all_objects(const options& o) {
   return patch_chosen({[](const elf_image&) { return true; }, false}, o);
 }
 
-result patch_object(std::string_view name, const options& o) {
+result patch_object_named(std::string_view name, const options& o) {
   return patch_chosen({[=](const elf_image& i) { return i.name().starts_with(name); }, true}, o);
 }
 
-result patch_object(const void* address, const options& o) {
+result patch_object_at(const void* address, const options& o) {
   const auto a = reinterpret_cast<std::uintptr_t>(address);
   return patch_chosen({[=](const elf_image& i) { return i.holds(a); }, true}, o);
 }

@@ -50,8 +50,8 @@ struct result {
 result patch_all_objects(const options& o = {});
 
 // Of the object whose file name begins with `name` ("libc.so"), or which holds `address`.
-result patch_object(std::string_view name, const options& o = {});
-result patch_object(const void* address, const options& o = {});
+result patch_object_named(std::string_view name, const options& o = {});
+result patch_object_at(const void* address, const options& o = {});
 
 // Whether any site has been redirected in this process.
 bool active() noexcept;

@@ -14,6 +14,7 @@ namespace weft::patch {
 struct known_site {
   site what;
   std::uintptr_t trampoline = 0;  // 0: not redirected
+  std::uintptr_t done = 0;        // where the trampoline's own syscall instruction ends
   bool failed = false;            // its instructions could not be moved after all
 };
 

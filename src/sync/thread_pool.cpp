@@ -41,25 +41,34 @@ struct message : core::remote_node {
     to.retain();
     h.external.add(1);
   }
-  virtual ~message() { to.release(); }
+  virtual ~message() {
+    if (counted) {
+      const std::lock_guard guard(to.lock);
+      if (to.home != nullptr) to.home->external.sub(1);
+    }
+    to.release();
+  }
   virtual void heard() noexcept = 0;
 
   static void send(std::unique_ptr<message> m) noexcept {
     m->run = [](hub& h, core::remote_node* n) noexcept {
       const std::unique_ptr<message> mine(static_cast<message*>(n));
       h.external.sub(1);
+      mine->counted = false;
       mine->heard();
     };
     hub_state& to = m->to;
-    to.retain();
+    to.retain();  // the hub may hear and destroy the message while this thread still holds the lock
     {
       const std::lock_guard guard(to.lock);
       if (to.home != nullptr) core::hub_post(*to.home, *m.release());
     }
+    m.reset();
     to.release();
   }
 
   hub_state& to;
+  bool counted = true;
 };
 
 struct job_message final : message {
@@ -77,11 +86,13 @@ struct job_message final : message {
   std::shared_ptr<pool_job> job;
 };
 
+// All threads have left. Whoever waits for that empties `sleeper` when it stops waiting.
 struct end_message final : message {
-  end_message(hub& h, detail::waiter& w) noexcept : message(h), sleeper(detail::make_waker(w)), flag(&w) {}
-  void heard() noexcept override { detail::unpark(*flag); }
-  detail::waker sleeper;
-  detail::waiter* flag;
+  end_message(hub& h, std::shared_ptr<detail::waiter*> s) noexcept : message(h), sleeper(std::move(s)) {}
+  void heard() noexcept override {
+    if (*sleeper != nullptr) detail::unpark(**sleeper);
+  }
+  std::shared_ptr<detail::waiter*> sleeper;
 };
 
 }  // namespace
@@ -155,16 +166,18 @@ thread_pool::~thread_pool() {
   bool wait = false;
   detail::waiter w("thread_pool.end");
   w.uncancellable = true;
+  const auto sleeper = std::make_shared<detail::waiter*>(&w);
   {
     const std::lock_guard guard(core_->lock);
     core_->closing = true;
     if (h != nullptr && core_->running != 0) {
-      core_->when_all_left = std::make_unique<end_message>(*h, w);
+      core_->when_all_left = std::make_unique<end_message>(*h, sleeper);
       wait = true;
     }
   }
   core_->work.notify_all();
   if (wait) detail::park(*h, w);
+  *sleeper = nullptr;
   for (std::thread& t : core_->threads) t.join();
   delete core_;
 }
@@ -180,7 +193,6 @@ void thread_pool::submit(std::shared_ptr<detail::pool_job> job) {
       } catch (...) {
         // With no thread at all nobody would ever take it; else it waits its turn.
         if (core_->running == 0) {
-          core_->queue.back()->to.home->external.sub(1);
           core_->queue.pop_back();
           throw;
         }

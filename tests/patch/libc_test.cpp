@@ -1,4 +1,5 @@
 // The whole of libc redirected in this process: everything it does must go on as natively, and handlers must see it.
+#include <dlfcn.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -140,13 +141,16 @@ TEST_CASE("patching again changes nothing") {
   CHECK(again.code == error::none);
   CHECK(again.newly_patched == 0);
   CHECK(again.patched == process().first.patched);
-  CHECK(patch_object("libc.so", everything()).newly_patched == 0);
-  CHECK(patch_object(reinterpret_cast<const void*>(&getppid), everything()).code == error::none);
+  const result named = patch_object_named("libc.so", everything());
+  CHECK(named.code == error::none);
+  CHECK(named.newly_patched == 0);
+  CHECK(named.sites == again.sites);
+  CHECK(patch_object_at(dlsym(RTLD_DEFAULT, "getppid"), everything()).sites == again.sites);
 }
 
 TEST_CASE("asking for an object that is not there, or never patched, is a named error") {
-  CHECK(patch_object("libnothing.so").code == error::no_such_object);
-  CHECK(patch_object("ld-linux").code == error::no_such_object);
+  CHECK(patch_object_named("libnothing.so").code == error::no_such_object);
+  CHECK(patch_object_named("ld-linux").code == error::no_such_object);
 }
 
 TEST_CASE("no memory is left writable and executable") {

@@ -33,7 +33,7 @@ result redirect_only(long nr) {
   wanted_number = nr;
   options o;
   o.wanted = [](long n) { return n == wanted_number; };
-  return patch_object("libc.so", o);
+  return patch_object_named("libc.so", o);
 }
 
 std::atomic<long> calls;
@@ -210,7 +210,7 @@ TEST_CASE("a thread that blocks even the reserved signals is named, nothing chan
   options o;
   o.wanted = [](long n) { return n == wanted_number; };
   o.patience_ns = 30'000'000;
-  const result refused = patch_object("libc.so", o);
+  const result refused = patch_object_named("libc.so", o);
   CHECK(refused.code == error::threads_not_stopped);
   CHECK(refused.text.find(std::to_string(deaf.tid())) != std::string::npos);
   CHECK(refused.newly_patched == 0);

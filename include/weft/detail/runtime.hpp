@@ -73,7 +73,13 @@ public:
   }
   // Tells every node that is linked now, in order; what is added meanwhile waits for the next time. Nodes are unlinked first.
   void notify_all() noexcept {
-    if (empty()) return;
+    wait_node* first = front();
+    if (first == nullptr) return;
+    if (first->next == &head_) {
+      first->unlink();
+      first->notify(first);
+      return;
+    }
     wait_list now;
     now.head_ = head_;
     now.head_.next->prev = now.head_.prev->next = &now.head_;
@@ -87,12 +93,14 @@ private:
 
 // A moment at which `fire` is called, by the hub, in Weft code that must not block.
 struct timer_node {
-  timer_node* next = nullptr;
-  timer_node* prev = nullptr;
-  nanos deadline = never;
-  std::uint64_t order = 0;    // FIFO among equal deadlines
-  void (*fire)(timer_node*) noexcept = nullptr;
-  std::uint32_t position = 0;  // 0: idle; 1: in the wheel; else index in the heap + 2
+  timer_node() noexcept : position(0) {}  // the rest is written when it is armed: most waits have no deadline
+
+  timer_node* next;
+  timer_node* prev;
+  nanos deadline;
+  std::uint64_t order;  // FIFO among equal deadlines
+  void (*fire)(timer_node*) noexcept;
+  std::uint32_t position;  // 0: idle; 1: in the wheel; else index in the heap + 2
 };
 
 // One wait of one fiber, on that fiber's stack. Withdrawn (unlinked, timer disarmed) by whoever wakes it, before the fiber runs.
@@ -102,7 +110,7 @@ struct waiter : wait_node {
 
   fiber_base* fiber;
   const char* reason;                          // for humans: "sleep", "recv", "mutex.lock", ...
-  nanos since = 0;                             // hub time at which it parked
+  nanos since;                                 // hub time at which it parked
   void (*on_abort)(waiter*) noexcept = nullptr;  // called by the waker when the result is anything but ready
   wake result = wake::pending;
   bool uncancellable = false;                  // reacquiring a mutex, joining children: cancellation waits
@@ -280,6 +288,12 @@ WEFT_API bool wake_if_current(waker w, wake why = wake::ready) noexcept;
 // Hands an exception to the fiber: its next (or present) park ends as `interrupted`. Takes the exception_ptr's storage.
 WEFT_API void fiber_interrupt(fiber_base* f) noexcept;
 
-inline bool on_hub(const hub* h) noexcept { return try_hub() == h; }
+// Whether `h` is the calling OS thread's hub. A hub begins with the FS base of the thread that runs it (0 when it has ended; its
+// memory is never unmapped), which makes this one load and one comparison.
+inline bool on_hub(const hub* h) noexcept {
+  std::uint64_t fs;
+  asm volatile("mov %%fs:0, %0" : "=r"(fs));
+  return *reinterpret_cast<const volatile std::uint64_t*>(h) == fs;
+}
 
 }  // namespace weft::detail

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "weft/detail/runtime.hpp"
+#include "weft/detail/switch_call.hpp"
 #include "weft/error.hpp"
 
 namespace weft::detail {
@@ -37,18 +38,6 @@ nanos deadline_after(hub& h, std::chrono::duration<Rep, Period> d) {
 template <class Clock, class Duration>
 nanos deadline_at(hub& h, std::chrono::time_point<Clock, Duration> t) {
   return deadline_after(h, t - Clock::now());
-}
-
-// Throws what `why` stands for: cancelled, the thrown-in exception, deadlock, would_block_hub. Returns for ready, timeout, closed.
-WEFT_API void throw_if_ended(hub& h, wake why, const char* reason);
-
-// Parks until woken or the deadline; true when woken, false on timeout; throws on anything else.
-inline bool wait_on(hub& h, waiter& w, nanos deadline = never) {
-  const wake why = park(h, w, deadline);
-  if (why == wake::ready) [[likely]]
-    return true;
-  throw_if_ended(h, why, w.reason);
-  return why != wake::timeout;
 }
 
 // Throws what a cancellation that is due calls for; the cheap check that calls make which need not park after all.

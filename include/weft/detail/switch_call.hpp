@@ -1,0 +1,67 @@
+// How inline code enters the two functions that switch fibers. x86-64 only.
+//
+// A `call` leaves its return address on the processor's return stack; by the time the `ret` comes, another fiber runs, and if that one
+// parked at another place the prediction is wrong (measured: 8 ns a switch). So the return address is pushed by hand and the
+// function entered by a jump; it comes back by an indirect jump, which is predicted from history (src/core/entry_x86_64.S).
+// To compilers the statement is a call of an unknown function: everything that the ABI lets a call clobber is listed. The functions
+// below must also contain a real call, as they do: a function without calls may keep data below the stack pointer.
+#pragma once
+
+#include "weft/detail/runtime.hpp"
+
+#ifdef __AVX512F__
+#define WEFT_CLOBBERS_512                                                                                                         \
+  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", \
+      "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+#else
+#define WEFT_CLOBBERS_512
+#endif
+#define WEFT_CALL_CLOBBERS                                                                                                      \
+  "rcx", "r8", "r9", "r10", "r11", "memory", "cc", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "xmm0", \
+      "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",      \
+      "xmm15" WEFT_CLOBBERS_512
+
+namespace weft::detail {
+
+// Throws what `why` stands for: cancelled, the thrown-in exception, deadlock, would_block_hub. Returns for ready, timeout, closed.
+WEFT_API void throw_if_ended(hub& h, wake why, const char* reason);
+
+// Parks until woken or the deadline; true when woken, false on timeout; throws on anything else.
+[[gnu::always_inline]] inline bool wait_on(hub& h, waiter& w, nanos deadline = never) {
+  hub* home = &h;
+  waiter* wait = &w;
+  unsigned why;
+  asm volatile(
+      "lea 1f(%%rip), %%rax\n\t"
+      "push %%rax\n\t"
+      "jmp weft_park@PLT\n"
+      "1:"
+      : "=a"(why), "+D"(home), "+S"(wait), "+d"(deadline)
+      :
+      : WEFT_CALL_CLOBBERS);
+  if (static_cast<wake>(why & 0xff) == wake::ready) [[likely]]
+    return true;
+  throw_if_ended(h, w.result, w.reason);
+  return w.result != wake::timeout;
+}
+
+// Lets every fiber that is ready now run first; throws what is due for the caller before or after.
+[[gnu::always_inline]] inline void yield_here(hub& h) {
+  hub* home = &h;
+  unsigned due;
+  asm volatile(
+      "lea 1f(%%rip), %%rax\n\t"
+      "push %%rax\n\t"
+      "jmp weft_yield@PLT\n"
+      "1:"
+      : "=a"(due), "+D"(home)
+      :
+      : "rdx", "rsi", WEFT_CALL_CLOBBERS);
+  if (static_cast<wake>(due & 0xff) != wake::ready) [[unlikely]]
+    throw_if_ended(h, static_cast<wake>(due & 0xff), "yield");
+}
+
+}  // namespace weft::detail
+
+#undef WEFT_CLOBBERS_512
+#undef WEFT_CALL_CLOBBERS

@@ -1,0 +1,40 @@
+# weft_park and weft_yield: the functions that switch fibers, as inline code enters them (include/weft/detail/switch_call.hpp).
+# The call in here is made and returned from at one place for all fibers, so its return is always predicted; the way back to
+# the caller is an indirect jump.
+	.text
+
+	.globl weft_park
+	.type weft_park, @function
+	.p2align 4
+weft_park:
+	.cfi_startproc
+	sub $8, %rsp
+	.cfi_adjust_cfa_offset 8
+	call weft_park_plain
+	add $8, %rsp
+	.cfi_adjust_cfa_offset -8
+	pop %rcx
+	.cfi_adjust_cfa_offset -8
+	.cfi_register %rip, %rcx
+	jmp *%rcx
+	.cfi_endproc
+	.size weft_park, .-weft_park
+
+	.globl weft_yield
+	.type weft_yield, @function
+	.p2align 4
+weft_yield:
+	.cfi_startproc
+	sub $8, %rsp
+	.cfi_adjust_cfa_offset 8
+	call weft_yield_plain
+	add $8, %rsp
+	.cfi_adjust_cfa_offset -8
+	pop %rcx
+	.cfi_adjust_cfa_offset -8
+	.cfi_register %rip, %rcx
+	jmp *%rcx
+	.cfi_endproc
+	.size weft_yield, .-weft_yield
+
+	.section .note.GNU-stack, "", @progbits

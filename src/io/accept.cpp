@@ -1,0 +1,29 @@
+// accept and accept4. There is no MSG_DONTWAIT for it: poll(2) is asked first. Between two processes that accept from one
+// listening socket (prefork) the slower one then waits inside the kernel.
+#include <cerrno>
+
+#include "io/descriptors.hpp"
+#include "io/ops.hpp"
+#include "io/plain_tcp.hpp"
+#include "io/until_ready.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::io {
+
+long accept4(hub& h, caller who, int fd, void* address, void* size, int flags) noexcept {
+  const auto as_it_is = [&] { return sys::raw(SYS_accept4, fd, address, size, flags); };
+  const auto attempt = [&]() noexcept -> long {
+    const long ready = ready_now(fd, POLLIN);
+    return ready == 0 ? -EAGAIN : ready < 0 ? ready : as_it_is();
+  };
+  park_rules rules(h, who, fd, side::receive);
+  const long got = until_ready(h, rules, fd, poller::in, "accept", attempt, as_it_is);
+  if (got < 0) return got;
+  core::fd_entry* listener = h.fds.get(fd);
+  core::fd_entry* fresh = note_new(h, static_cast<int>(got));
+  // A connection is of the kind of its listener, which was asked once.
+  if (listener != nullptr && fresh != nullptr && plain_tcp(fd, *listener)) fresh->kind = core::fd_kind::tcp;
+  return got;
+}
+
+}  // namespace weft::io

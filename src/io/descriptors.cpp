@@ -1,0 +1,99 @@
+#include "io/descriptors.hpp"
+
+#include <cerrno>
+#include <linux/close_range.h>
+
+#include "io/fd_facts.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::io {
+namespace {
+
+// Where Weft's own numbers can lie (poller::move_up goes no higher than the lowest free one above 1,000).
+constexpr unsigned highest_own = 1u << 16;
+
+bool anything_noted(const core::fd_entry& e) noexcept {
+  return e.reg.watched != 0 || e.kind != core::fd_kind::unknown || e.drained || e.past_plain;
+}
+
+}  // namespace
+
+bool is_ours(hub& h, int fd) noexcept { return h.poll->owns(fd); }
+
+void forget_everywhere(hub& h, int fd) noexcept {
+  facts::forget(fd);
+  core::fd_forget(h, fd);
+}
+
+void forget_range(hub& h, unsigned first, unsigned last) noexcept {
+  facts::forget_range(first, last);
+  h.fds.each([&](int fd, core::fd_entry& e) {
+    const auto at = static_cast<unsigned>(fd);
+    if (at >= first && at <= last && (anything_noted(e) || !e.waiters.empty())) core::fd_forget(h, fd);
+  });
+}
+
+core::fd_entry* note_new(hub& h, int fd) noexcept {
+  core::fd_entry* e = h.fds.get(fd);
+  if (e != nullptr && anything_noted(*e)) forget_everywhere(h, fd);
+  return e;
+}
+
+void look_again(hub& h, int fd) noexcept {
+  core::fd_entry* e = h.fds.find(fd);
+  if (e == nullptr) return;
+  ++e->sequence;
+  e->drained = false;
+  e->past_plain = true;
+}
+
+void forget_kind(hub& h, int fd) noexcept {
+  core::fd_entry* e = h.fds.find(fd);
+  if (e == nullptr) return;
+  e->kind = core::fd_kind::unknown;
+  e->drained = false;
+}
+
+long close(hub& h, int fd) noexcept {
+  if (is_ours(h, fd)) return -EBADF;
+  forget_everywhere(h, fd);
+  return sys::raw(SYS_close, fd);
+}
+
+long shutdown(hub& h, int fd, int how) noexcept {
+  const long got = sys::raw(SYS_shutdown, fd, how);
+  if (got == 0) look_again(h, fd);
+  return got;
+}
+
+long close_range(hub& h, unsigned first, unsigned last, unsigned flags) noexcept {
+  if ((flags & CLOSE_RANGE_CLOEXEC) != 0 || first > last) return sys::raw(SYS_close_range, first, last, flags);
+  forget_range(h, first, last);
+  for (unsigned fd = first; fd <= last && fd < highest_own; ++fd) {
+    if (!is_ours(h, static_cast<int>(fd))) continue;
+    if (fd > first)
+      if (const long got = sys::raw(SYS_close_range, first, fd - 1, flags); got < 0) return got;
+    if (fd == last) return 0;
+    first = fd + 1;
+  }
+  return sys::raw(SYS_close_range, first, last, flags);
+}
+
+long renew_poller(hub& h) noexcept {
+  const long error = h.poll->reopen();
+  if (error != 0) return error;
+  h.fds.each([&](int fd, core::fd_entry& e) {
+    // The old registrations went with the old poller: forgetting them must not reach the parent's.
+    e.reg.watched = 0;
+    h.poll->forget(fd, e.reg);
+    ++e.sequence;
+    e.drained = false;
+    std::uint32_t events = 0;
+    for (detail::wait_node* n = e.waiters.front(); n != nullptr; n = e.waiters.after(n))
+      events |= static_cast<core::fd_node*>(n)->events;
+    if (events != 0 && h.poll->watch(fd, events, e.reg) != 0) core::fd_report(h, fd, e, poller::err);
+  });
+  return 0;
+}
+
+}  // namespace weft::io

@@ -1,0 +1,46 @@
+// The list of system calls that a rewritten site hands to Weft: one row a call. Adding a call is adding an op and a row.
+//
+// Handlers run between two instructions of a libc function that keeps vector registers live across `syscall`: everything reached
+// from them is freestanding and built for general registers only. Each first decides whether the call is Weft's business at all.
+#pragma once
+
+namespace weft::io {
+
+// The caller's six arguments as it left them in registers. Handlers must not change them.
+struct door_frame {
+  long rdi, rsi, rdx, r10, r8, r9;
+};
+
+// An answer, returned in rax and rdx.
+struct door_answer {
+  long result;  // as the kernel returns it
+  long pass;    // not 0: the original instruction is executed instead
+};
+
+using door_call = door_answer (*)(door_frame* frame, long nr);
+
+// src/patch stands above this layer and knows the same two structs as the heads of its own; its handler type is taken as it is.
+struct door_handler {
+  door_call call;
+  template <class Result, class Frame>
+  operator auto() const noexcept -> Result (*)(Frame*, long) {
+    static_assert(sizeof(Result) == sizeof(door_answer));
+    return reinterpret_cast<Result (*)(Frame*, long)>(call);
+  }
+};
+
+struct door_entry {
+  long nr;
+  const char* group;  // what WEFT_PATCH selects by
+  const char* name;
+  door_handler handle;
+};
+
+// The rows; `count` gets their number.
+const door_entry* door_table(int& count) noexcept;
+
+// Whether WEFT_PATCH's value `selection` (null or empty: everything) keeps a group: names select, `-name` excludes; with only
+// exclusions the rest stays. Rows of the group "bookkeeping" change nothing by themselves, and are always kept.
+bool group_selected(const char* group, const char* selection) noexcept;
+
+}  // namespace weft::io

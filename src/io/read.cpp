@@ -1,0 +1,76 @@
+// read and readv on whatever can be waited for: sockets, pipes, terminals, eventfds.
+//
+// RWF_NOWAIT asks the kernel not to wait in this one call. Where a file does not know it (terminals, old kernels), poll(2) is
+// asked first: another reader may then be faster and this call block, which io_uring or an offload thread would avoid.
+#include <cerrno>
+#include <sys/uio.h>
+
+#include "io/fd_facts.hpp"
+#include "io/ops.hpp"
+#include "io/plain_tcp.hpp"
+#include "io/until_ready.hpp"
+#include "sys/features.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::io {
+namespace {
+
+constexpr unsigned long most_parts = 1024;  // UIO_MAXIOV
+
+class parts_reader {
+public:
+  parts_reader(int fd, const iovec* parts, unsigned long count) noexcept : fd_(fd), parts_(parts), count_(count) {}
+
+  long operator()() noexcept {
+    if (nowait_) {
+      const long got = sys::raw(SYS_preadv2, fd_, parts_, count_, -1L, -1L, RWF_NOWAIT);
+      if (got == -EAGAIN) return for_files(got);
+      if (got != -EOPNOTSUPP) return got;
+      nowait_ = false;
+    }
+    if (kind() == static_cast<long>(facts::kind::socket) && count_ <= most_parts) {
+      msghdr message{};
+      message.msg_iov = const_cast<iovec*>(parts_);
+      message.msg_iovlen = count_;
+      return sys::raw(SYS_recvmsg, fd_, &message, MSG_DONTWAIT);
+    }
+    const long ready = ready_now(fd_, POLLIN);
+    return ready == 0 ? -EAGAIN : ready < 0 ? ready : as_it_is();
+  }
+  long as_it_is() const noexcept { return sys::raw(SYS_readv, fd_, parts_, count_); }
+
+private:
+  // A file whose bytes are not in memory says EAGAIN too, and is read as it is: it will come.
+  long for_files(long got) noexcept { return kind() == static_cast<long>(facts::kind::always_ready) ? as_it_is() : got; }
+  long kind() noexcept {
+    if (kind_ < 0) kind_ = facts::ask_kind(fd_);
+    return kind_;
+  }
+
+  int fd_;
+  const iovec* parts_;
+  unsigned long count_;
+  long kind_ = -1;
+  bool nowait_ = sys::have(sys::feature::nowait);
+};
+
+}  // namespace
+
+long read(hub& h, caller who, int fd, void* to, std::size_t n) noexcept {
+  if (n == 0) return sys::raw(SYS_read, fd, to, n);  // never waits, unlike recv of nothing
+  core::fd_entry* e = h.fds.get(fd);
+  if (e != nullptr && plain_tcp(fd, *e)) {
+    const long got = recv(h, who, fd, to, n, 0);
+    if (got != -ENOTSOCK) return got;
+  }
+  const iovec one{to, n};
+  return readv(h, who, fd, &one, 1);
+}
+
+long readv(hub& h, caller who, int fd, const iovec* parts, unsigned long count) noexcept {
+  park_rules rules(h, who, fd, side::receive);
+  parts_reader reader(fd, parts, count);
+  return until_ready(h, rules, fd, poller::in, "read", [&] { return reader(); }, [&] { return reader.as_it_is(); });
+}
+
+}  // namespace weft::io

@@ -1,0 +1,107 @@
+// write and writev on whatever can be waited for. On a stream, a pipe or a terminal they come back with everything written.
+#include <cerrno>
+#include <sys/uio.h>
+
+#include "io/fd_facts.hpp"
+#include "io/iov.hpp"
+#include "io/ops.hpp"
+#include "io/plain_tcp.hpp"
+#include "io/send_all.hpp"
+#include "io/user_memory.hpp"
+#include "sys/features.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::io {
+namespace {
+
+// What a writable pipe (one free page) and a terminal surely take without waiting, where RWF_NOWAIT is not known.
+constexpr std::size_t pipe_room = 4096, terminal_room = 256;
+constexpr unsigned long most_parts = 1024;  // UIO_MAXIOV
+
+class parts_writer {
+public:
+  parts_writer(int fd, const iovec* parts, unsigned long count) noexcept : fd_(fd), parts_(parts), count_(count) {}
+
+  // Writes what lies behind `done` bytes, or some of it, without waiting.
+  long operator()(std::size_t done) noexcept {
+    iovec window[window_parts];
+    const iovec* at = parts_;
+    unsigned long count = count_;
+    if (done > 0) {
+      at = window;
+      count = rest_of(parts_, count_, done, window, window_parts);
+    }
+    if (done > 0 && is(facts::kind::socket)) return send_parts(at, count, MSG_NOSIGNAL);
+    if (nowait_) {
+      const long sent = sys::raw(SYS_pwritev2, fd_, at, count, -1L, -1L, RWF_NOWAIT);
+      if (sent == -EAGAIN && is(facts::kind::always_ready)) return sys::raw(SYS_writev, fd_, at, count);
+      if (sent != -EOPNOTSUPP) return sent;
+      nowait_ = false;
+    }
+    if (is(facts::kind::socket) && count <= most_parts) return send_parts(at, count, 0);
+    const long ready = ready_now(fd_, POLLOUT);
+    if (ready <= 0) return ready == 0 ? -EAGAIN : ready;
+    const std::size_t room = is(facts::kind::pipe) ? pipe_room : is(facts::kind::terminal) ? terminal_room : 0;
+    if (room == 0) return sys::raw(SYS_writev, fd_, at, count);
+    if (at == parts_ && !readable(parts_, count_ * sizeof(iovec))) return -EFAULT;
+    if (at == parts_) count = rest_of(parts_, count_, 0, window, window_parts);
+    std::size_t used = 0, left = room;
+    for (; used < count && left > 0; ++used) {
+      if (window[used].iov_len > left) window[used].iov_len = left;
+      left -= window[used].iov_len;
+    }
+    return sys::raw(SYS_writev, fd_, window, used);
+  }
+
+  // Whether a part written means that the rest is to follow. An eventfd takes 8 bytes of any number, for instance.
+  bool all_or_error() noexcept { return is(facts::kind::socket) || is(facts::kind::pipe) || is(facts::kind::terminal); }
+
+private:
+  long send_parts(const iovec* parts, unsigned long count, int flags) noexcept {
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(parts);
+    message.msg_iovlen = count;
+    return sys::raw(SYS_sendmsg, fd_, &message, MSG_DONTWAIT | flags);
+  }
+  bool is(facts::kind k) noexcept {
+    if (kind_ < 0) kind_ = facts::ask_kind(fd_);
+    return kind_ == static_cast<long>(k);
+  }
+
+  int fd_;
+  const iovec* parts_;
+  unsigned long count_;
+  long kind_ = -1;
+  bool nowait_ = sys::have(sys::feature::nowait);
+};
+
+long write_parts(hub& h, caller who, int fd, const iovec* parts, unsigned long count) noexcept {
+  parts_writer writer(fd, parts, count);
+  const long sent = writer(0);
+  if (sent < 0 && sent != -EAGAIN) return sent;
+  if (!readable(parts, count * sizeof(iovec))) return sent < 0 ? -EFAULT : sent;
+  const std::size_t total = total_bytes(parts, count);
+  if (sent >= 0 && (static_cast<std::size_t>(sent) >= total || !writer.all_or_error())) return sent;
+  park_rules rules(h, who, fd, side::send);
+  return send_all(h, rules, fd, total, sent, "write", [&](std::size_t done) { return writer(done); });
+}
+
+}  // namespace
+
+long write(hub& h, caller who, int fd, const void* from, std::size_t n) noexcept {
+  if (n == 0) return sys::raw(SYS_write, fd, from, n);
+  core::fd_entry* e = h.fds.get(fd);
+  if (e != nullptr && plain_tcp(fd, *e)) {
+    const long sent = send(h, who, fd, from, n, 0);
+    if (sent != -ENOTSOCK) return sent;
+    e->kind = core::fd_kind::unknown;
+  }
+  const iovec one{const_cast<void*>(from), n};
+  return write_parts(h, who, fd, &one, 1);
+}
+
+long writev(hub& h, caller who, int fd, const iovec* parts, unsigned long count) noexcept {
+  return write_parts(h, who, fd, parts, count);
+}
+
+}  // namespace weft::io

@@ -1,0 +1,65 @@
+#include "weft/listener.hpp"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "net/fail.hpp"
+#include "weft/dns.hpp"
+#include "weft/io.hpp"
+
+namespace weft {
+
+namespace {
+
+// The address to bind to. An empty host is every address: one IPv6 socket that takes IPv4 too, where the kernel has IPv6.
+std::vector<endpoint> addresses_of(std::string_view host, std::uint16_t port) {
+  if (!host.empty()) return resolve(host, port);
+  return {endpoint::ip("::", port), endpoint::ip("0.0.0.0", port)};
+}
+
+}  // namespace
+
+listener::listener(const endpoint& at, const listen_options& options)
+    : socket_handle(net::open_socket(at.family(), SOCK_STREAM)) {
+  if (at.family() != AF_UNIX) {
+    set_option(SOL_SOCKET, SO_REUSEADDR, 1);
+    if (options.reuse_port) set_option(SOL_SOCKET, SO_REUSEPORT, 1);
+    if (at.family() == AF_INET6) set_option(IPPROTO_IPV6, IPV6_V6ONLY, options.v6_only ? 1 : 0);
+  }
+  if (::bind(fd(), at.data(), at.size()) != 0) net::fail("bind to " + at.to_string());
+  if (::listen(fd(), options.backlog) != 0) net::fail("listen on " + at.to_string());
+}
+
+listener::listener(std::string_view host, std::uint16_t port, const listen_options& options) {
+  const std::vector<endpoint> addresses = addresses_of(host, port);
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    try {
+      *this = listener(addresses[i], options);
+      return;
+    } catch (const std::system_error&) {
+      if (i + 1 == addresses.size()) throw;
+    }
+  }
+}
+
+std::pair<stream, endpoint> listener::accept_from() {
+  sockaddr_storage address{};
+  for (;;) {
+    socklen_t size = sizeof address;
+    const int got = weft::accept4(fd(), reinterpret_cast<sockaddr*>(&address), &size, SOCK_CLOEXEC);
+    if (got >= 0) return {stream(got), endpoint(reinterpret_cast<const sockaddr*>(&address), size)};
+    if (errno == EINTR) continue;
+    const int error = errno;
+    std::string text = "accept";
+    sockaddr_storage own{};
+    socklen_t own_size = sizeof own;
+    if (::getsockname(fd(), reinterpret_cast<sockaddr*>(&own), &own_size) == 0)
+      text += " on " + endpoint(reinterpret_cast<const sockaddr*>(&own), own_size).to_string();
+    errno = error;
+    net::fail(text);
+  }
+}
+
+stream listener::accept() { return accept_from().first; }
+
+}  // namespace weft
