@@ -191,6 +191,8 @@ struct main_operations {
 
 }  // namespace
 
+void (*on_hub_created)(hub& h) noexcept = nullptr;
+
 void for_each_hub(const std::function<void(hub&)>& fn) {
   const std::lock_guard guard(registry_lock);
   for (hub* h = hubs; h != nullptr; h = h->next_hub) fn(*h);
@@ -233,6 +235,7 @@ hub& create_hub() {
     hubs = h;
   }
   at_thread_end.mine = h;
+  if (on_hub_created != nullptr) on_hub_created(*h);
   return *h;
 }
 

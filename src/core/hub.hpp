@@ -57,11 +57,12 @@ struct hub {
   bool annotate = false;         // sanitizers or valgrind want to hear of switches
   bool virtual_time = false;
   std::uint64_t last_poll = 0;   // cycle counter
+  nanos cached_now = 0;          // as of the last poll: for ages, not for deadlines
+  std::uint64_t shuffle = 0;     // state of the generator, 0: FIFO
   core::counters stats{};
 
   // -- fibers
   std::size_t live = 1;          // not done, main included, service fibers not
-  std::uint64_t shuffle = 0;     // state of the generator, 0: FIFO
   unsigned default_stack_log2 = core::stack_pool::default_log2;
   fiber_base main;               // head of the list of fibers that have parked (all_next); the others are ready or running
   core::slab blocks;
@@ -72,7 +73,6 @@ struct hub {
   // -- time
   core::timer_queue timers;
   nanos virtual_now = 0;
-  nanos cached_now = 0;          // as of the last poll: for ages, not for deadlines
   nanos last_trim = 0;
 
   // -- the world

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -11,6 +12,8 @@
 #include "weft/error.hpp"
 
 namespace weft::detail {
+
+struct hub_signals;
 
 // Shared by the hub's thread and by every weft::hub handle. `home` is null once the thread has ended; posting takes the lock so
 // that a hub cannot end between the look and the push.
@@ -22,6 +25,8 @@ struct hub_state {
   hub* home;
   // Weft's own per-hub services (resolver, ...) register what must end before the hub does.
   std::vector<std::function<void()>> at_end;
+  // What the hub listens to (src/sync/signal_source.hpp), made on first use.
+  std::shared_ptr<hub_signals> signals;
 
   static hub_state& of(hub& h) noexcept { return *static_cast<hub_state*>(h.face); }
   void retain() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
@@ -39,6 +44,9 @@ detail::fiber_extra& extra_of(fiber_base* f);
 
 // Destroys a fiber's fiber_local values, on the fiber's own stack, after its body. Set by src/sync.
 extern void (*destroy_fiber_locals)(void* locals) noexcept;
+
+// Told of every new hub, on its thread, when it is ready for use. Set by src/sync (SIGINT).
+extern void (*on_hub_created)(hub& h) noexcept;
 
 // Calls `fn` for every living hub, under the lock that keeps hubs from ending: no parking in it.
 void for_each_hub(const std::function<void(hub&)>& fn);

@@ -16,12 +16,10 @@ namespace {
 constexpr std::size_t most_servers = 3;
 constexpr int most_ndots = 15, most_timeout = 30, most_attempts = 5;
 
-std::optional<int> number(std::string_view text) {
+// The number that `text` begins with ("3s" is 3, as with atoi); -1 when there is none.
+int number(std::string_view text) {
   int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || value < 0) return std::nullopt;
-  static_cast<void>(end);  // "timeout:3s" counts as 3, as with atoi
-  return value;
+  return std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc() ? value : -1;
 }
 
 bool is_address(int family, std::string_view text) {
@@ -35,8 +33,8 @@ std::optional<std::string> server(std::string_view word, bool with_ports) {
   if (!with_ports) return std::nullopt;
   const std::size_t colon = word.rfind(':');
   if (colon == word.npos) return std::nullopt;
-  const auto port = number(word.substr(colon + 1));
-  if (!port || *port == 0 || *port > 65535) return std::nullopt;
+  const int port = number(word.substr(colon + 1));
+  if (port <= 0 || port > 65535) return std::nullopt;
   std::string_view host = word.substr(0, colon);
   const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
   if (bracketed ? is_address(AF_INET6, host.substr(1, host.size() - 2)) : is_address(AF_INET, host)) return std::string(word);
@@ -56,13 +54,13 @@ void take_options(resolv_conf& conf, std::string_view line) {
   for (std::string_view word = next_word(line); !word.empty(); word = next_word(line)) {
     const std::size_t colon = word.find(':');
     const std::string_view key = word.substr(0, colon);
-    const std::optional<int> value = colon == word.npos ? std::nullopt : number(word.substr(colon + 1));
-    if (key == "ndots" && value)
-      conf.ndots = std::min(*value, most_ndots);
-    else if (key == "timeout" && value)
-      conf.timeout = std::clamp(*value, 1, most_timeout);
-    else if (key == "attempts" && value)
-      conf.attempts = std::clamp(*value, 1, most_attempts);
+    const int value = colon == word.npos ? -1 : number(word.substr(colon + 1));
+    if (key == "ndots" && value >= 0)
+      conf.ndots = std::min(value, most_ndots);
+    else if (key == "timeout" && value >= 0)
+      conf.timeout = std::clamp(value, 1, most_timeout);
+    else if (key == "attempts" && value >= 0)
+      conf.attempts = std::clamp(value, 1, most_attempts);
     else if (word == "rotate")
       conf.rotate = true;
     else if (word == "use-vc")

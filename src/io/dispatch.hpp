@@ -20,12 +20,15 @@ struct door_answer {
 using door_call = door_answer (*)(door_frame* frame, long nr);
 
 // src/patch stands above this layer and knows the same two structs as the heads of its own; its handler type is taken as it is.
+template <class Result, class Frame>
+using site_handler = Result (*)(Frame*, long);
+
 struct door_handler {
   door_call call;
   template <class Result, class Frame>
-  operator auto() const noexcept -> Result (*)(Frame*, long) {
-    static_assert(sizeof(Result) == sizeof(door_answer));
-    return reinterpret_cast<Result (*)(Frame*, long)>(call);
+  operator site_handler<Result, Frame>() const noexcept {
+    static_assert(sizeof(Result) == sizeof(door_answer) && sizeof(Frame) >= sizeof(door_frame));
+    return reinterpret_cast<site_handler<Result, Frame>>(call);
   }
 };
 

@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "core/hub.hpp"
 #include "io/durations.hpp"
 #include "io/ops.hpp"
 #include "io/user_memory.hpp"

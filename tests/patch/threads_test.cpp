@@ -165,7 +165,7 @@ TEST_CASE("threads that make calls without pause survive forty rounds of patchin
                         SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_clone, SYS_clone3, SYS_exit, SYS_exit_group, SYS_brk, -1}) {
     const result r = redirect_only(nr);
     CHECK_MESSAGE(r.code == error::none, r.text);
-    CHECK(r.stopped_threads == 3);
+    if (r.newly_patched > 0) CHECK(r.stopped_threads == 3);
     const long before = rounds;
     while (rounds < before + 10) sched_yield();
   }
@@ -204,7 +204,8 @@ TEST_CASE("a thread that blocks even the reserved signals is named, nothing chan
     char byte;
     CHECK(read(p.ends[0], &byte, 1) == 1);
     pollfd again{p.ends[0], POLLIN, 0};
-    CHECK(weft::sys::raw(SYS_poll, &again, 1, -1) == 1);
+    while (weft::sys::raw(SYS_poll, &again, 1, -1) == -EINTR) {}
+    CHECK(again.revents == POLLIN);
   });
   wanted_number = SYS_mkdir;
   options o;
@@ -247,5 +248,5 @@ TEST_CASE("helper: the main thread exits, another patches" * doctest::skip()) {
     }
     _exit(redirect_only(SYS_getppid).code == error::none ? 42 : 1);
   }).detach();
-  pthread_exit(nullptr);
+  weft::sys::raw(SYS_exit, 0);  // pthread_exit would unwind through the test runner
 }
