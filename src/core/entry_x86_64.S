@@ -1,16 +1,16 @@
-# weft_park and weft_yield: the functions that switch fibers, as inline code enters them (include/weft/detail/switch_call.hpp).
+# weft_switch_park and weft_switch_yield: the functions that switch fibers, as inline code enters them (include/weft/detail/switch_call.hpp).
 # The call in here is made and returned from at one place for all fibers, so its return is always predicted; the way back to
 # the caller is an indirect jump.
 	.text
 
-	.globl weft_park
-	.type weft_park, @function
+	.globl weft_switch_park
+	.type weft_switch_park, @function
 	.p2align 4
-weft_park:
+weft_switch_park:
 	.cfi_startproc
 	sub $8, %rsp
 	.cfi_adjust_cfa_offset 8
-	call weft_park_plain
+	call weft_switch_park_plain
 	add $8, %rsp
 	.cfi_adjust_cfa_offset -8
 	pop %rcx
@@ -18,16 +18,16 @@ weft_park:
 	.cfi_register %rip, %rcx
 	jmp *%rcx
 	.cfi_endproc
-	.size weft_park, .-weft_park
+	.size weft_switch_park, .-weft_switch_park
 
-	.globl weft_yield
-	.type weft_yield, @function
+	.globl weft_switch_yield
+	.type weft_switch_yield, @function
 	.p2align 4
-weft_yield:
+weft_switch_yield:
 	.cfi_startproc
 	sub $8, %rsp
 	.cfi_adjust_cfa_offset 8
-	call weft_yield_plain
+	call weft_switch_yield_plain
 	add $8, %rsp
 	.cfi_adjust_cfa_offset -8
 	pop %rcx
@@ -35,6 +35,6 @@ weft_yield:
 	.cfi_register %rip, %rcx
 	jmp *%rcx
 	.cfi_endproc
-	.size weft_yield, .-weft_yield
+	.size weft_switch_yield, .-weft_switch_yield
 
 	.section .note.GNU-stack, "", @progbits

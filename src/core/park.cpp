@@ -93,13 +93,13 @@ wake cancellation_due(hub& h) noexcept {
   return due_for(f);
 }
 
-// weft_park and weft_yield (entry_x86_64.S) call the plain functions.
+// weft_switch_park and weft_switch_yield (entry_x86_64.S) call the plain functions.
 extern "C" {
-[[gnu::visibility("hidden")]] wake weft_park_plain(hub& h, waiter& w, nanos deadline) noexcept;
-[[gnu::visibility("hidden")]] wake weft_yield_plain(hub& h) noexcept;
+[[gnu::visibility("hidden")]] wake weft_switch_park_plain(hub& h, waiter& w, nanos deadline) noexcept;
+[[gnu::visibility("hidden")]] wake weft_switch_yield_plain(hub& h) noexcept;
 }
 
-wake weft_park_plain(hub& h, waiter& w, nanos deadline) noexcept {
+wake weft_switch_park_plain(hub& h, waiter& w, nanos deadline) noexcept {
   fiber_base* self = w.fiber;
   wake refused = wake::pending;
   if (core::parking_impossible(h.block)) [[unlikely]]
@@ -136,9 +136,9 @@ bool wake_if_current(waker w, wake why) noexcept {
   return w.fiber->epoch == w.epoch && w.fiber->parked != nullptr && unpark(*w.fiber->parked, why);
 }
 
-wake park(hub& h, waiter& w, nanos deadline) noexcept { return weft_park_plain(h, w, deadline); }
+wake park(hub& h, waiter& w, nanos deadline) noexcept { return weft_switch_park_plain(h, w, deadline); }
 
-wake weft_yield_plain(hub& h) noexcept {
+wake weft_switch_yield_plain(hub& h) noexcept {
   fiber_base* self = current_fiber();
   if (self->cancel_hint) [[unlikely]]
     if (const wake due = cancellation_due(h); due != wake::pending) return due;
@@ -148,7 +148,7 @@ wake weft_yield_plain(hub& h) noexcept {
   return self->cancel_hint ? cancellation_due(h) : wake::ready;
 }
 
-wake yield(hub& h) noexcept { return weft_yield_plain(h); }
+wake yield(hub& h) noexcept { return weft_switch_yield_plain(h); }
 
 void scope_enter(hub& h, scope& s, nanos deadline) noexcept {
   fiber_base* f = h.block->current;

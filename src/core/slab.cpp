@@ -1,6 +1,9 @@
 #include "core/slab.hpp"
 
+#include <sys/mman.h>
+
 #include "sys/mem.hpp"
+#include "sys/syscall.hpp"
 
 namespace weft::core {
 namespace {
@@ -11,6 +14,11 @@ constexpr std::size_t most_run = 4 * 1024 * 1024;
 }  // namespace
 
 slab::~slab() {
+  for (unsigned log2 = 0; log2 < 64; ++log2)
+    while (free_block* b = free_large_[log2]) {
+      free_large_[log2] = b->next;
+      sys::unmap(b, std::size_t{1} << log2);
+    }
   while (run* r = runs_) {
     runs_ = r->next;
     sys::unmap(r, r->bytes);
@@ -38,11 +46,25 @@ void* slab::take_fresh(std::size_t index, bool& fresh) noexcept {
   return block;
 }
 
+unsigned slab::large_class(std::size_t size) noexcept { return 64u - static_cast<unsigned>(__builtin_clzll(size - 1)); }
+
 void* slab::take_large(std::size_t size, bool& fresh) noexcept {
-  fresh = true;
-  return sys::map(sys::round_up(size, sys::page_size));
+  if (size > std::size_t{1} << 46) return nullptr;
+  free_block*& head = free_large_[large_class(size)];
+  fresh = head == nullptr;
+  if (fresh) return sys::map(std::size_t{1} << large_class(size));
+  free_block* b = head;
+  head = b->next;
+  return b;
 }
 
-void slab::give_large(void* block, std::size_t size) noexcept { sys::unmap(block, sys::round_up(size, sys::page_size)); }
+void slab::give_large(void* block, std::size_t size) noexcept {
+  // The first page stays, for stale wakers to read; the rest goes back to the kernel.
+  const unsigned log2 = large_class(size);
+  sys::raw(SYS_madvise, static_cast<char*>(block) + sys::page_size, (std::size_t{1} << log2) - sys::page_size, MADV_DONTNEED);
+  auto* b = static_cast<free_block*>(block);
+  b->next = free_large_[log2];
+  free_large_[log2] = b;
+}
 
 }  // namespace weft::core

@@ -51,7 +51,10 @@ private:
   void* take_large(std::size_t size, bool& fresh) noexcept;
   void give_large(void* block, std::size_t size) noexcept;
 
+  static unsigned large_class(std::size_t size) noexcept;
+
   free_block* free_[largest / step + 1] = {};
+  free_block* free_large_[64] = {};  // by the power of two that holds the block
   run* runs_ = nullptr;
   char* at_ = nullptr;
   char* end_ = nullptr;

@@ -139,7 +139,7 @@ bool stack_pool::trim() noexcept {
       while (s != nullptr && skip-- > 0) s = s->next_free;
       const std::size_t guard = guard_bytes(log2);
       for (; s != nullptr && trimmed < most_a_call; s = s->next_free) {
-        if (marks(s) != 0) continue;
+        if ((marks(s) & is_trimmed) != 0) continue;
         sys::raw(SYS_madvise, bottom(s) + guard, (std::size_t{1} << log2) - guard, MADV_DONTNEED);
         s->base = marked(s, is_trimmed);
         ++trimmed;

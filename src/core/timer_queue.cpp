@@ -18,7 +18,8 @@ timer_queue::~timer_queue() {
 bool timer_queue::arm(timer_node& t, nanos deadline) noexcept {
   // Room in the heap for every armed timer is kept ahead, so that pouring a slot can never fail.
   if (!heap_reserve(in_heap_ + in_wheel_ + 1)) return false;
-  t.deadline = deadline;
+  // A callback's timer that is due already goes behind all that were due before it, or it would keep them from firing.
+  t.deadline = deadline < expiring_ ? expiring_ : deadline;
   t.order = next_order_++;
   link(t);
   return true;
@@ -138,12 +139,14 @@ nanos timer_queue::next_deadline() noexcept {
 std::size_t timer_queue::expire(nanos now) noexcept {
   const std::uint64_t armed_before = next_order_;
   std::size_t fired = 0;
+  expiring_ = now;
   while (next_deadline() <= now && heap_[0].order < armed_before) {
     timer_node& t = *heap_[0].timer;
     disarm(t);
     ++fired;
     t.fire(&t);
   }
+  expiring_ = 0;
   return fired;
 }
 

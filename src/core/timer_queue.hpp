@@ -43,7 +43,7 @@ public:
 private:
   static constexpr unsigned slot_bits = 20;    // 1.05 ms
   static constexpr unsigned level_bits = 6;
-  static constexpr unsigned level_count = 7;   // 2^62 ns: 146 years
+  static constexpr unsigned level_count = 8;   // all 64 bits: a timer beyond the top level would never be found again
   static constexpr unsigned level_size = 1u << level_bits;
 
   struct entry {
@@ -74,6 +74,7 @@ private:
   std::size_t in_wheel_ = 0;
   std::uint64_t cursor_ = 0;  // first slot number that has not been poured
   std::uint64_t next_order_ = 0;
+  nanos expiring_ = 0;        // while `expire` runs: its `now`
   std::uint64_t occupied_[level_count] = {};
   slot wheel_[level_count][level_size];
 };

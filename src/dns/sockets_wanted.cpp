@@ -52,14 +52,6 @@ std::optional<std::uint16_t> port_of(const char* service, const char* protocol) 
 }  // namespace
 
 int sockets_wanted(const char* service, const addrinfo& hints, std::vector<socket_kind>& kinds) {
-  const bool any = hints.ai_socktype == 0 && hints.ai_protocol == 0;
-  const kind* first = nullptr;
-  if (!any) {
-    for (const kind& k : kinds_known)
-      if (first == nullptr && fits(k, hints)) first = &k;
-    if (first == nullptr) return hints.ai_socktype != 0 ? EAI_SOCKTYPE : EAI_SERVICE;
-    if (service != nullptr && !first->has_services) return EAI_SERVICE;
-  }
   std::uint16_t port = 0;
   bool named = false;
   if (service != nullptr) {
@@ -70,6 +62,14 @@ int sockets_wanted(const char* service, const addrinfo& hints, std::vector<socke
     // A number that glibc's int takes as negative is looked up as a name, and found nowhere.
     if (static_cast<int>(number) < 0) named = true;
     port = htons(static_cast<std::uint16_t>(number));
+  }
+  const bool any = hints.ai_socktype == 0 && hints.ai_protocol == 0;
+  const kind* first = nullptr;
+  if (!any) {
+    for (const kind& k : kinds_known)
+      if (first == nullptr && fits(k, hints)) first = &k;
+    if (first == nullptr) return hints.ai_socktype != 0 ? EAI_SOCKTYPE : EAI_SERVICE;
+    if (service != nullptr && !first->has_services) return EAI_SERVICE;
   }
   for (const kind& k : kinds_known) {
     if (any ? !(named ? k.has_services : k.by_default) : &k != first) continue;

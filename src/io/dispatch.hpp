@@ -28,7 +28,7 @@ struct door_handler {
   template <class Result, class Frame>
   operator site_handler<Result, Frame>() const noexcept {
     static_assert(sizeof(Result) == sizeof(door_answer) && sizeof(Frame) >= sizeof(door_frame));
-    return reinterpret_cast<site_handler<Result, Frame>>(call);
+    return reinterpret_cast<site_handler<Result, Frame>>(reinterpret_cast<void (*)()>(call));
   }
 };
 

@@ -1,27 +1,17 @@
 #include "patch/patch.hpp"
 
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
 #include <functional>
 #include <mutex>
 
-#include "patch/near_memory.hpp"
 #include "patch/policy.hpp"
+#include "patch/prepare.hpp"
 #include "patch/registry.hpp"
 #include "patch/stop_threads.hpp"
-#include "patch/unwind_table.hpp"
 #include "patch/window.hpp"
 #include "sys/clock.hpp"
-#include "sys/mem.hpp"
-#include "sys/syscall.hpp"
-
-#ifndef PR_SET_VMA
-#define PR_SET_VMA 0x53564d41
-#define PR_SET_VMA_ANON_NAME 0
-#endif
 
 namespace weft::patch {
 namespace {
@@ -75,89 +65,6 @@ std::vector<restart_point> restart_points() {
   return all;
 }
 
-// The trampolines and changes of one object, ready to be applied; gives the memory back unless it was.
-struct prepared {
-  known_object* object = nullptr;
-  std::uint8_t* region = nullptr;
-  std::size_t region_bytes = 0;
-  std::vector<segment_changes> segments;
-  std::vector<moved_address> moved;
-  std::vector<unwind_entry> unwind;
-  struct redirection {
-    known_site* site;
-    std::uintptr_t start, done;
-  };
-  std::vector<redirection> redirected;
-
-  prepared() = default;
-  prepared(prepared&& other) noexcept { *this = std::move(other); }
-  prepared& operator=(prepared&& other) noexcept {
-    std::swap(object, other.object);
-    std::swap(region, other.region);
-    std::swap(region_bytes, other.region_bytes);
-    segments.swap(other.segments);
-    moved.swap(other.moved);
-    unwind.swap(other.unwind);
-    redirected.swap(other.redirected);
-    return *this;
-  }
-  ~prepared() {
-    if (region != nullptr) sys::unmap(region, region_bytes);
-  }
-};
-
-bool prepare(known_object& object, const decoder& d, const options& o, prepared& out) {
-  out.object = &object;
-  std::vector<known_site*> todo;
-  for (known_site& s : object.sites)
-    if (s.trampoline == 0 && !s.failed && s.what.state == site_state::patchable && is_wanted(s.what, o)) todo.push_back(&s);
-  if (todo.empty()) return true;
-  const std::uintptr_t base = object.image.base;
-  range whole = object.image.text.front();
-  for (const range& t : object.image.text) whole = {std::min(whole.begin, t.begin), std::max(whole.end, t.end)};
-
-  out.region_bytes = sys::round_up(sizeof(region_header) + todo.size() * trampoline_most_bytes, sys::page_size);
-  out.region = map_near(whole, out.region_bytes);
-  if (out.region == nullptr) {
-    object.failed = "no free memory within 2 GiB of its text";
-    return false;
-  }
-  const region_header header{reinterpret_cast<std::uintptr_t>(&weft_patch_entry),
-                             reinterpret_cast<std::uintptr_t>(&weft_patch_handlers[0])};
-  sys::copy(out.region, &header, sizeof header);
-  std::uint8_t* at = out.region + sizeof header;
-  for (const range& text : object.image.text) {
-    segment_changes segment{text, {}};
-    for (known_site* s : todo) {
-      const std::uintptr_t site_at = base + s->what.offset;
-      if (!text.holds(site_at)) continue;
-      trampoline t = write_trampoline(d, base, s->what, at, header, reinterpret_cast<std::uintptr_t>(out.region));
-      if (t.start == 0) {
-        s->failed = true;
-        continue;
-      }
-      at += sys::round_up(t.end - t.start, 8);
-      segment.changes.push_back(
-          {site_at - s->what.before, static_cast<std::uint8_t>(s->what.before + syscall_length + s->what.after), t.start});
-      out.redirected.push_back({s, t.start, t.done});
-      out.moved.insert(out.moved.end(), t.moved.begin(), t.moved.end());
-      out.unwind.push_back({t.end, std::move(t.rows)});
-    }
-    if (!segment.changes.empty()) out.segments.push_back(std::move(segment));
-  }
-  // What no trampoline needed goes back at once.
-  const std::size_t used = sys::round_up(static_cast<std::size_t>(at - out.region), sys::page_size);
-  if (used < out.region_bytes) sys::unmap(out.region + used, out.region_bytes - used);
-  out.region_bytes = used;
-  // Executable before any text changes: from then on even mprotect goes through here.
-  if (sys::raw(SYS_mprotect, out.region, out.region_bytes, PROT_READ | PROT_EXEC) != 0) {
-    object.failed = "the system does not let new code become executable";
-    return false;
-  }
-  sys::raw(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME, out.region, out.region_bytes, "weft trampolines");
-  return true;
-}
-
 void set_error(result& r, error code, const std::string& text) {
   if (r.code != error::none) return;
   r.code = code;
@@ -190,13 +97,8 @@ void apply_all(std::vector<prepared>& all, const options& o, result& r) {
     return;
   }
   for (prepared& p : all) {
-    for (const auto& [site, start, done] : p.redirected) {
-      site->trampoline = start;
-      site->done = done;
-    }
-    r.newly_patched += static_cast<int>(p.redirected.size());
-    p.region = nullptr;  // for good
-    publish_unwind_table(p.unwind);
+    p.keep();
+    r.newly_patched += static_cast<int>(p.count());
   }
   if (r.newly_patched > 0) __atomic_store_n(&any_patched, true, __ATOMIC_RELEASE);
 }
@@ -250,16 +152,16 @@ result patch_chosen(const choice& which, const options& o) {
   for (const std::size_t k : chosen) {
     known_object& object = known[k];
     object.failed.clear();
-    const bool work = std::any_of(object.sites.begin(), object.sites.end(), [&](const known_site& s) {
-      return s.trampoline == 0 && !s.failed && s.what.state == site_state::patchable && is_wanted(s.what, o);
-    });
-    if (!work) continue;
+    std::vector<known_site*> wanted;
+    for (known_site& s : object.sites)
+      if (s.trampoline == 0 && !s.failed && s.what.state == site_state::patchable && is_wanted(s.what, o)) wanted.push_back(&s);
+    if (wanted.empty()) continue;
     if (d == nullptr && (d = decoder::open(why)) == nullptr) {
       set_error(r, error::no_decoder, why);
       return r;
     }
     prepared p;
-    if (!prepare(object, *d, o, p)) set_error(r, error::no_near_memory, object.image.name() + ": " + object.failed);
+    if (!prepare(object, wanted, *d, p)) set_error(r, error::no_near_memory, object.image.name() + ": " + object.failed);
     else if (!p.segments.empty()) all.push_back(std::move(p));
   }
   apply_all(all, o, r);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
+#include <sys/uio.h>
 #include <ucontext.h>
 
 #include "sys/syscall.hpp"
@@ -51,7 +52,41 @@ void move_away(const stop_order& order, ucontext_t& context) noexcept {
     r[REG_RIP] = static_cast<greg_t>(m->to);
 }
 
+// The words of a signal frame, counted from its return address (arch/x86/include/asm/sigframe.h and sigcontext.h).
+constexpr std::size_t frame_rip = 22, frame_rsp = 21, frame_segments = 24, frame_words = 25;
+constexpr std::size_t look_through = 64 * 1024;  // a handler that has gone deeper than this while its thread was stopped: never seen
+
+bool is_return_stub(std::uintptr_t at) noexcept {
+  static constexpr unsigned char stub[] = {0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05};
+  unsigned char there[sizeof stub];
+  iovec into{there, sizeof there}, from{reinterpret_cast<void*>(at), sizeof there};
+  if (sys::raw(SYS_process_vm_readv, sys::raw(SYS_getpid), &into, 1, &from, 1, 0) != static_cast<long>(sizeof there)) return false;
+  for (std::size_t k = 0; k < sizeof stub; ++k)
+    if (there[k] != stub[k]) return false;
+  return true;
+}
+
 }  // namespace
+
+void move_interrupted_frames(const stop_order& order, std::uintptr_t stack) noexcept {
+  std::uintptr_t words[128];
+  stack &= ~std::uintptr_t{7};
+  for (const std::uintptr_t limit = stack + look_through; stack < limit;) {
+    // Read by the kernel, because nothing tells where the stack ends.
+    iovec into{words, sizeof words}, from{reinterpret_cast<void*>(stack), sizeof words};
+    const long got = sys::raw(SYS_process_vm_readv, sys::raw(SYS_getpid), &into, 1, &from, 1, 0);
+    const std::size_t count = got > 0 ? static_cast<std::size_t>(got) / sizeof words[0] : 0;
+    if (count < frame_words) return;
+    for (std::size_t k = 0; k + frame_words <= count; ++k) {
+      const std::uintptr_t at = stack + k * sizeof words[0];
+      if ((words[k + frame_segments] & 0xffff) != 0x33 || words[k + frame_rsp] == 0) continue;
+      const moved_address* m = find(order.moved, order.moved_count, &moved_address::from, words[k + frame_rip]);
+      if (m == nullptr || !is_return_stub(words[k])) continue;
+      *reinterpret_cast<std::uintptr_t*>(at + frame_rip * sizeof words[0]) = m->to;
+    }
+    stack += (count - frame_words + 1) * sizeof words[0];
+  }
+}
 
 void weft_patch_stop_handler(int signal, void* info, void* context) {
   const auto* why = static_cast<siginfo_t*>(info);
@@ -74,7 +109,9 @@ void weft_patch_stop_handler(int signal, void* info, void* context) {
   // sysret is not.
   unsigned a = 0, b, c = 0, d;
   asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d) : : "memory");
-  move_away(*order, *static_cast<ucontext_t*>(context));
+  auto& interrupted = *static_cast<ucontext_t*>(context);
+  move_away(*order, interrupted);
+  if (order->moved_count != 0) move_interrupted_frames(*order, static_cast<std::uintptr_t>(interrupted.uc_mcontext.gregs[REG_RSP]));
   __atomic_store_n(&self->state, released, __ATOMIC_RELEASE);
   report_progress(*order);
 }

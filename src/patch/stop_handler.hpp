@@ -47,6 +47,10 @@ extern "C" __attribute__((visibility("hidden"))) void weft_patch_stop_handler(in
 // The signal return stub (entry.S); not a C++ function.
 extern "C" __attribute__((visibility("hidden"))) void weft_patch_sigreturn();
 
+// Signal handlers of the program may have interrupted code inside a window: finds their frames on the stack above `stack` and
+// moves the addresses they will return to. A frame is known by its return stub's bytes, so no other word is ever touched.
+void move_interrupted_frames(const stop_order& order, std::uintptr_t stack) noexcept;
+
 stopped_thread* slot_of(stop_order& order, std::uint32_t tid) noexcept;
 
 }  // namespace weft::patch

@@ -185,6 +185,8 @@ void thread_stop::resume(bool moved_too) noexcept {
   if (!active_) return;
   active_ = false;
   if (!moved_too) order.moved_count = 0;
+  // The stopper itself may have been called by a signal handler.
+  else move_interrupted_frames(order, reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)));
   __atomic_store_n(&order.go_on, 1, __ATOMIC_RELEASE);
   sys::raw(SYS_futex, &order.go_on, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, INT32_MAX);
   bool silent = false;

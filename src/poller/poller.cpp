@@ -50,7 +50,9 @@ poller* open(void* storage, std::size_t, long& error) noexcept {
   const bool select = wanted != nullptr && wanted[0] == 's';
   poller* p = select ? static_cast<poller*>(new (storage) select_poller) : new (storage) epoll_poller;
   error = p->reopen();
-  return error == 0 ? p : nullptr;
+  if (error == 0) return p;
+  p->shut();  // what it had opened before the one that failed
+  return nullptr;
 }
 
 }  // namespace weft::poller

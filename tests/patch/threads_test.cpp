@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -138,6 +139,37 @@ TEST_CASE("a sleeping thread comes back behind the jump with the time that is le
   sleeper.join();
   CHECK(outcome == EINTR);
   CHECK(left.tv_sec > 3000);
+}
+
+namespace {
+pipe_pair* inside_handler;
+void wait_inside(int) {
+  char byte;
+  while (weft::sys::raw(SYS_read, inside_handler->ends[0], &byte, 1) == -EINTR) {}
+}
+}  // namespace
+
+TEST_CASE("a thread in a signal handler that interrupted a site returns behind the jump") {
+  struct sigaction action{}, before{};
+  action.sa_handler = wait_inside;  // no SA_RESTART: the handler will return to the byte behind the syscall
+  sigaction(SIGUSR1, &action, &before);
+  pipe_pair waited_for, handler_pipe;
+  inside_handler = &handler_pipe;
+  int outcome = 0;
+  blocked_thread reader(SYS_readv, [&] {
+    char byte;
+    iovec into{&byte, 1};
+    outcome = readv(waited_for.ends[0], &into, 1) == -1 ? errno : 0;
+  });
+  REQUIRE(weft::sys::raw(SYS_tgkill, getpid(), reader.tid(), SIGUSR1) == 0);
+  while (!blocked_in(reader.tid(), SYS_read)) sched_yield();
+  const result r = redirect_only(SYS_readv);
+  CHECK_MESSAGE(r.code == error::none, r.text);
+  CHECK(r.newly_patched > 0);
+  CHECK(write(handler_pipe.ends[1], "x", 1) == 1);
+  reader.join();
+  CHECK(outcome == EINTR);
+  sigaction(SIGUSR1, &before, nullptr);
 }
 
 TEST_CASE("threads that make calls without pause survive forty rounds of patching") {

@@ -1,0 +1,193 @@
+/* Weft for C programs (C11), and for C++ ones that want no exceptions: fibers, timeouts, events, semaphores, posting from threads.
+ *
+ * #include <weft/weft.h>, link with -lweft. Nothing has to be started: main is a fiber already, and every OS thread that calls one
+ * of these functions gets a hub of its own. A fiber runs until it parks; "parks" below means that other fibers of the thread run
+ * meanwhile. When main returns, fibers that still run are cancelled and waited for (WEFT_GRACE_MS, 2 s).
+ *
+ * Results: 0, or -1 with errno set, unless said otherwise. errno is kept for each fiber. Besides the errors named at each
+ * function:
+ *   ECANCELED   from what parks: the fiber was cancelled, or a weft_timeout around the call passed. It is sticky: the next
+ *               call that parks fails in the same way, until the scope is ended. Return to the caller soon.
+ *   EPERM       an object was used on another OS thread than the one that made it. weft_post reaches its thread.
+ *   EDEADLK     from what parks, in main: nothing is runnable and nothing could ever wake it; a report is on standard error.
+ *   ENOTSUP     from what parks: a signal handler, or Weft itself, called where no fiber can be suspended.
+ *   EINTR       from what parks: C++ code threw an exception at this fiber (any_fiber::throw_in).
+ *   ENOMEM, and what the kernel says when a thread's first hub cannot be made (EMFILE, ...).
+ *
+ * Durations are nanoseconds, as int64_t: WEFT_SECONDS(2), WEFT_MS(200). A timeout of 0 looks once and does not park; a negative one
+ * (WEFT_FOREVER) never passes. Time is CLOCK_MONOTONIC.
+ *
+ * Semantics are those of the C++ API: gevent's fibers, trio's cancellation. */
+#ifndef WEFT_WEFT_H
+#define WEFT_WEFT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WEFT_C_API __attribute__((visibility("default")))
+
+#define WEFT_FOREVER ((int64_t)-1)
+#define WEFT_US(n) ((int64_t)(n) * 1000)
+#define WEFT_MS(n) ((int64_t)(n) * 1000000)
+#define WEFT_SECONDS(n) ((int64_t)(n) * 1000000000)
+
+/* ---- fibers (gevent: spawn, Greenlet; POSIX: pthread_create, pthread_join) ---- */
+
+/* A handle: one reference to a fiber. Belongs to the OS thread that spawned it. */
+typedef struct weft_fiber weft_fiber;
+
+/* What weft_join gives for a fiber that was cancelled before its function began, or was unwound (PTHREAD_CANCELED). */
+#define WEFT_CANCELED ((void *)-1)
+
+typedef struct weft_spawn_options {
+  const char *name;   /* shown in reports; copied; NULL: none */
+  size_t stack_size;  /* bytes, rounded up to a power of two of at least 16 KiB; 0: the default (256 KiB, or WEFT_STACK_SIZE) */
+} weft_spawn_options;
+
+/* Starts fn(arg) in a fiber of this thread. It runs when the caller next parks or yields, never before weft_spawn returns. *fiber
+ * becomes a handle that is to be released; with a NULL `fiber` there is no handle and the fiber runs on its own. Does not park.
+ * Errors: ENOMEM (no stack or memory), EINVAL (fn is NULL). */
+WEFT_C_API int weft_spawn(weft_fiber **fiber, void *(*fn)(void *), void *arg);
+/* Same, with options; NULL: the defaults. */
+WEFT_C_API int weft_spawn_with(weft_fiber **fiber, const weft_spawn_options *options, void *(*fn)(void *), void *arg);
+
+/* Gives a handle back; the fiber itself runs on. NULL is allowed. From any OS thread. Does not park, keeps errno. */
+WEFT_C_API void weft_release(weft_fiber *fiber);
+/* One more reference, to be released too. Returns `fiber`; NULL with EPERM on another OS thread than the fiber's. */
+WEFT_C_API weft_fiber *weft_retain(weft_fiber *fiber);
+
+/* Waits until the fiber is over and stores what its function returned in *result (unless `result` is NULL). Several fibers may
+ * join one, and one may join again; the handle stays valid. Parks. Errors: EDEADLK (a fiber that joins itself), ENOMEM (the
+ * fiber never ran: there was no stack for it), ENOTRECOVERABLE (its function is C++ and ended by an exception). */
+WEFT_C_API int weft_join(weft_fiber *fiber, void **result);
+/* Same, for at most `timeout`. Errors: also ETIMEDOUT. */
+WEFT_C_API int weft_join_for(weft_fiber *fiber, void **result, int64_t timeout);
+/* Waits until all `count` fibers are over, for at most `timeout` (gevent.joinall). However they ended is for weft_join to tell. Parks.
+ * Errors: ETIMEDOUT, EDEADLK (the caller is among them), EINVAL (a NULL among them). */
+WEFT_C_API int weft_joinall(weft_fiber *const *fibers, size_t count, int64_t timeout);
+
+/* Asks a fiber to stop: its calls that park fail with ECANCELED from now on, a fiber that has not begun never does. Neither waits
+ * nor parks. From any OS thread. Errors: ESRCH (its thread has ended). */
+WEFT_C_API int weft_cancel(weft_fiber *fiber);
+/* weft_cancel all of them, then weft_joinall (gevent.killall). Parks. */
+WEFT_C_API int weft_killall(weft_fiber *const *fibers, size_t count, int64_t timeout);
+
+/* 1 when the fiber is over, else 0. Does not park. */
+WEFT_C_API int weft_done(const weft_fiber *fiber);
+/* The running fiber, main included. Not a reference of its own: weft_retain it to keep it. NULL with errno when this thread's hub
+ * cannot be made. */
+WEFT_C_API weft_fiber *weft_current(void);
+/* The fiber's name, "main" for main, "" when it has none. Valid as long as a reference to the fiber. */
+WEFT_C_API const char *weft_name(const weft_fiber *fiber);
+
+/* Parks for at least `duration`; 0 and less yield once. */
+WEFT_C_API int weft_sleep(int64_t duration);
+/* Lets every fiber that is ready now run first (gevent.sleep(0), sched_yield). */
+WEFT_C_API int weft_yield(void);
+/* 1 when the next call that parks would fail with ECANCELED, else 0: for loops that compute. Does not park. */
+WEFT_C_API int weft_cancel_due(void);
+
+/* ---- timeouts and shields (trio: fail_after, CancelScope; gevent.Timeout) ---- */
+
+/* A stretch of one fiber's execution, in the caller's memory. Scopes nest: they are ended in the reverse order, by the fiber that
+ * began them, before the function that holds them returns. Must not be copied or moved. */
+typedef struct weft_scope {
+  void *opaque[12];
+} weft_scope;
+
+/* From here to weft_timeout_end calls that park fail with ECANCELED as soon as `timeout` has passed; also the one that is parked
+ * then. Does not park. */
+WEFT_C_API int weft_timeout_begin(weft_scope *scope, int64_t timeout);
+/* Makes the timeout pass at once (trio's CancelScope.cancel). By any fiber of the thread, while the scope lasts. Does not park. */
+WEFT_C_API int weft_timeout_cancel(weft_scope *scope);
+/* Ends the scope: 0, or -1 with ETIMEDOUT when this timeout passed (or was cancelled), even if it was too late to cut a call off. With
+ * nested timeouts each reports only its own: when an outer one has passed as well, or the fiber is cancelled, this returns 0 and
+ * calls go on failing with ECANCELED. Does not park. Errors: also EINVAL (not the innermost scope of this fiber). */
+WEFT_C_API int weft_timeout_end(weft_scope *scope);
+
+/* From here to weft_shield_end cancellation and timeouts from outside wait: for clean-up that itself must park (trio's shield). */
+WEFT_C_API int weft_shield_begin(weft_scope *scope);
+WEFT_C_API int weft_shield_end(weft_scope *scope);
+
+/* ---- events (threading.Event, as gevent and asyncio have it) ---- */
+
+/* A flag that fibers wait for: manual reset, any number of waiters. Belongs to the OS thread that made it. */
+typedef struct weft_event weft_event;
+
+/* A clear one; NULL with errno. */
+WEFT_C_API weft_event *weft_event_create(void);
+/* Nobody may be waiting. NULL is allowed. */
+WEFT_C_API void weft_event_destroy(weft_event *event);
+/* Sets it and makes all waiters ready, in the order in which they came. Does not park. */
+WEFT_C_API int weft_event_set(weft_event *event);
+/* Later waits park again. Does not park. */
+WEFT_C_API int weft_event_clear(weft_event *event);
+/* 1 or 0. */
+WEFT_C_API int weft_event_is_set(const weft_event *event);
+/* Parks until it is set, for at most `timeout`. Errors: ETIMEDOUT. */
+WEFT_C_API int weft_event_wait(weft_event *event, int64_t timeout);
+
+/* ---- semaphores (POSIX sem_t; FIFO-fair as asyncio.Semaphore) ---- */
+
+typedef struct weft_semaphore weft_semaphore;
+
+/* One with `permits` to be had at once; NULL with errno. */
+WEFT_C_API weft_semaphore *weft_semaphore_create(size_t permits);
+/* Nobody may be waiting. NULL is allowed. */
+WEFT_C_API void weft_semaphore_destroy(weft_semaphore *semaphore);
+/* Takes a permit; parks until there is one, for at most `timeout` (sem_wait, sem_timedwait; 0: sem_trywait). Errors: ETIMEDOUT. */
+WEFT_C_API int weft_semaphore_acquire(weft_semaphore *semaphore, int64_t timeout);
+/* Gives `permits` permits, first to those who have waited longest (sem_post). Does not park. */
+WEFT_C_API int weft_semaphore_release(weft_semaphore *semaphore, size_t permits);
+/* Permits that could be had now; 0 while anybody waits. */
+WEFT_C_API size_t weft_semaphore_value(const weft_semaphore *semaphore);
+
+/* ---- hubs ---- */
+
+/* A handle on an OS thread's hub; usable from every OS thread, also after that hub's thread has ended. */
+typedef struct weft_hub weft_hub;
+
+/* This thread's hub, created if need be; to be released. NULL with errno. */
+WEFT_C_API weft_hub *weft_hub_current(void);
+/* From any OS thread. NULL is allowed. */
+WEFT_C_API void weft_hub_release(weft_hub *hub);
+/* Runs fn(arg) in a new fiber of the hub (asyncio's call_soon_threadsafe). From any OS thread, not from signal handlers. Posts of one
+ * thread start in their order. Does not park. Errors: ESRCH (the hub's thread has ended), ENOMEM, EINVAL (a NULL). */
+WEFT_C_API int weft_post(weft_hub *hub, void (*fn)(void *), void *arg);
+
+/* Counters since this thread's hub was created, and a few present values. */
+typedef struct weft_stats {
+  uint64_t fibers_created;
+  uint64_t switches;
+  uint64_t parks;
+  uint64_t polls;       /* system calls that looked for I/O */
+  uint64_t io_events;
+  uint64_t timers_fired;
+  uint64_t remote_wakes;
+  size_t fibers;        /* alive now, main included */
+  size_t timers;        /* armed now */
+  size_t stacks;        /* in use now */
+  const char *poller;   /* "epoll" or "select" */
+} weft_stats;
+/* Figures of this thread's hub. Does not park. */
+WEFT_C_API int weft_hub_stats(weft_stats *stats);
+/* Writes what every fiber of this thread is doing to standard error (gevent.util.print_run_info). Does not park. */
+WEFT_C_API void weft_print_run_info(void);
+
+/* ---- other people's blocking calls (gevent.monkey.patch_all) ---- */
+
+/* From here on the blocking system calls of libc and of every other loaded library, made in fibers, park the fiber instead of the OS
+ * thread: sleep, connect, accept, read, write, recv, send, poll, select and their kin. Returns how many call sites were
+ * redirected. Idempotent; call it again after dlopen. Other threads are stopped for about a millisecond. Does not park.
+ * Errors: ENOTSUP (no site could be redirected; the reason is on standard error). */
+WEFT_C_API int weft_patch_all(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

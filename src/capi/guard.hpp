@@ -1,0 +1,55 @@
+// The border between C and C++: no exception leaves a function of weft.h, each becomes -1 and an errno.
+//
+// Forced unwinding (pthread_exit) is not an exception of ours and passes.
+#pragma once
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "weft/detail/wait.hpp"
+
+namespace weft::capi {
+
+// The errno of the exception being handled; a deadlock's report goes to standard error. Rethrows forced unwinding.
+int errno_of_current_exception();
+
+inline int fail(int error) noexcept {
+  errno = error;
+  return -1;
+}
+
+// fn() for an int, with exceptions as -1; fn may return void for 0.
+template <class F>
+int guarded(F&& fn) {
+  try {
+    if constexpr (std::is_void_v<std::invoke_result_t<F>>) {
+      std::forward<F>(fn)();
+      return 0;
+    } else {
+      return std::forward<F>(fn)();
+    }
+  } catch (...) {
+    return fail(errno_of_current_exception());
+  }
+}
+
+// fn() for a pointer, with exceptions as null.
+template <class F>
+auto guarded_pointer(F&& fn) -> std::invoke_result_t<F> {
+  try {
+    return std::forward<F>(fn)();
+  } catch (...) {
+    errno = errno_of_current_exception();
+    return nullptr;
+  }
+}
+
+// A timeout of weft.h as a deadline.
+inline detail::nanos deadline_of(detail::hub& h, std::int64_t timeout) noexcept {
+  return timeout < 0 ? detail::never : detail::deadline_in(h, static_cast<detail::nanos>(timeout));
+}
+
+}  // namespace weft::capi

@@ -1,0 +1,103 @@
+// Calls that never wait but change what is known of descriptors. They are looked at on every thread: facts are the process's.
+#include <cerrno>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "io/descriptors.hpp"
+#include "io/door.hpp"
+#include "io/fd_facts.hpp"
+#include "io/handlers.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::io {
+namespace {
+
+constexpr std::uint32_t status_flags = facts::flags_known | facts::nonblocking;
+
+bool is_time_limit(long option) noexcept {
+  constexpr long receive_new = 66, send_new = 67;  // with a 64-bit time on every machine
+  return option == SO_RCVTIMEO || option == SO_SNDTIMEO || option == receive_new || option == send_new;
+}
+
+door_answer made(long result) noexcept { return {result, 0}; }
+
+}  // namespace
+
+door_answer on_close(door_frame* f, long) noexcept {
+  const int fd = static_cast<int>(f->rdi);
+  if (hub* h = own_hub()) {
+    if (is_ours(*h, fd)) return made(-EBADF);
+    forget_everywhere(*h, fd);
+  } else {
+    facts::forget(fd);
+  }
+  return pass_on;
+}
+
+door_answer on_dup(door_frame*, long) noexcept {
+  facts::note_duplicate();
+  return pass_on;
+}
+
+door_answer on_dup_to(door_frame* f, long) noexcept {
+  const int from = static_cast<int>(f->rdi), to = static_cast<int>(f->rsi);
+  facts::note_duplicate();
+  if (from == to || sys::raw(SYS_fcntl, from, F_GETFD) < 0) return pass_on;
+  if (hub* h = own_hub()) {
+    if (is_ours(*h, from)) return made(-EBADF);
+    // dup2(2) may answer so when the number is being given out elsewhere, which it is.
+    if (is_ours(*h, to)) return made(-EBUSY);
+    forget_everywhere(*h, to);
+  } else {
+    facts::forget(to);
+  }
+  return pass_on;
+}
+
+door_answer on_close_range(door_frame* f, long) noexcept {
+  const auto first = static_cast<unsigned>(f->rdi), last = static_cast<unsigned>(f->rsi), flags = static_cast<unsigned>(f->rdx);
+  hub* h = own_hub();
+  if (h != nullptr && (flags & CLOSE_RANGE_UNSHARE) == 0) return made(close_range(*h, first, last, flags));
+  if ((flags & CLOSE_RANGE_CLOEXEC) == 0 && first <= last) facts::forget_range(first, last);
+  return pass_on;
+}
+
+door_answer on_fcntl(door_frame* f, long) noexcept {
+  const int fd = static_cast<int>(f->rdi);
+  if (f->rsi == F_DUPFD || f->rsi == F_DUPFD_CLOEXEC) facts::note_duplicate();
+  if (f->rsi != F_SETFL) return pass_on;
+  const long got = sys::raw(SYS_fcntl, fd, F_SETFL, f->rdx);
+  facts::forget_shared(fd, status_flags);
+  return made(got);
+}
+
+door_answer on_ioctl(door_frame* f, long) noexcept {
+  if (static_cast<unsigned>(f->rsi) != FIONBIO) return pass_on;
+  const long got = sys::raw(SYS_ioctl, f->rdi, f->rsi, f->rdx);
+  facts::forget_shared(static_cast<int>(f->rdi), status_flags);
+  return made(got);
+}
+
+door_answer on_setsockopt(door_frame* f, long) noexcept {
+  const int fd = static_cast<int>(f->rdi);
+  const bool limit = f->rsi == SOL_SOCKET && is_time_limit(f->rdx);
+  const bool upper_layer = f->rsi == IPPROTO_TCP && f->rdx == TCP_ULP;
+  if (!limit && !upper_layer) return pass_on;
+  const long got = sys::raw(SYS_setsockopt, fd, f->rsi, f->rdx, f->r10, f->r8);
+  if (limit)
+    facts::forget_shared(fd, facts::receive_known | facts::receive_limited | facts::send_known | facts::send_limited);
+  else if (hub* h = own_hub())
+    forget_kind(*h, fd);
+  return made(got);
+}
+
+door_answer on_shutdown(door_frame* f, long) noexcept {
+  hub* h = own_hub();
+  return h == nullptr ? pass_on : made(shutdown(*h, static_cast<int>(f->rdi), static_cast<int>(f->rsi)));
+}
+
+}  // namespace weft::io

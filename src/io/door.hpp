@@ -1,0 +1,45 @@
+// What every handler of a rewritten site asks first, and how an op's answer goes back through it.
+#pragma once
+
+#include <cerrno>
+
+#include "core/hub.hpp"
+#include "io/dispatch.hpp"
+#include "io/ended.hpp"
+
+namespace weft::io {
+
+inline constexpr door_answer pass_on{0, 1};
+
+// The calling thread's hub, null where a call is none of Weft's business whatever it is: the thread has no hub, is inside Weft (a
+// signal handler that interrupted it included), or is a vfork child, which runs in its parent's memory.
+hub* own_hub() noexcept;
+
+// The hub, null also when the process is alone with its main fiber: nobody would run meanwhile.
+hub* company() noexcept;
+
+// Before clone and vfork: a child that shares this memory must not be taken for this process. `waits`: the parent stands still
+// until the child is gone or has its own memory.
+void expect_child(bool waits) noexcept;
+
+// Runs `op(hub)` for a site when there is company, else lets the kernel's own instruction run.
+template <class Op>
+door_answer cooperate(Op op) noexcept {
+  hub* h = company();
+  if (h == nullptr) return pass_on;
+  detail::fiber_base* self = detail::current_fiber();
+  // The site's function may keep values in vector registers: a switch from here saves them.
+  const bool before = self->live_vectors;
+  self->live_vectors = true;
+  const long result = op(*h);
+  self->live_vectors = before;
+  if (!is_ended(result)) [[likely]]
+    return {result, 0};
+  switch (why_ended(result)) {
+    case wake::impossible: return pass_on;  // on a signal stack: wait as the thread
+    case wake::deadlock: return {-EDEADLK, 0};
+    default: return {-ECANCELED, 0};
+  }
+}
+
+}  // namespace weft::io
