@@ -26,7 +26,8 @@ public:
   void set() {
     detail::on_home(home_, "event");
     set_ = true;
-    waiters_.notify_all();
+    // Nobody can join the list while it is set: no need to set the present waiters apart.
+    while (detail::wait_node* n = waiters_.pop_front()) n->notify(n);
   }
   // Later waits park again. Throws wrong_hub.
   void clear() {

@@ -21,8 +21,11 @@
 #ifndef WEFT_WEFT_H
 #define WEFT_WEFT_H
 
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -177,6 +180,22 @@ typedef struct weft_stats {
 WEFT_C_API int weft_hub_stats(weft_stats *stats);
 /* Writes what every fiber of this thread is doing to standard error (gevent.util.print_run_info). Does not park. */
 WEFT_C_API void weft_print_run_info(void);
+
+/* ---- blocking calls on descriptors (POSIX; weft/io.hpp) ---- */
+
+/* As libc's calls of these names, errors included, but only the calling fiber waits, whatever the descriptor's O_NONBLOCK is;
+ * MSG_DONTWAIT asks not to wait. SO_RCVTIMEO and SO_SNDTIMEO are not looked at: put a weft_timeout around the call. weft_write
+ * and weft_send come back when everything is sent, or with less when an error or a cancellation came between. All park, besides
+ * weft_close. A descriptor that one of these waited on is to be closed by weft_close (or, after weft_patch_all, in whatever way):
+ * fibers of this thread that wait on it wake with EBADF. */
+WEFT_C_API ssize_t weft_read(int fd, void *to, size_t size);
+WEFT_C_API ssize_t weft_write(int fd, const void *from, size_t size);
+WEFT_C_API ssize_t weft_recv(int fd, void *to, size_t size, int flags);
+WEFT_C_API ssize_t weft_send(int fd, const void *from, size_t size, int flags);
+WEFT_C_API int weft_accept(int fd, struct sockaddr *address, socklen_t *size);
+WEFT_C_API int weft_connect(int fd, const struct sockaddr *address, socklen_t size);
+WEFT_C_API int weft_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+WEFT_C_API int weft_close(int fd);
 
 /* ---- other people's blocking calls (gevent.monkey.patch_all) ---- */
 

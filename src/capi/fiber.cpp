@@ -75,6 +75,7 @@ int weft_spawn_with(weft_fiber** fiber, const weft_spawn_options* options, void*
     if (options != nullptr) {
       if (options->name != nullptr) with.name = options->name;
       with.stack_size = options->stack_size;
+      if (with.stack_size > std::size_t{1} << core::stack_pool::largest_log2) return fail(ENOMEM);
     }
     detail::fiber_base* f = detail::spawn_block<void*>(with, c_body{fn, arg});
     f->site = __builtin_return_address(0);
@@ -82,6 +83,7 @@ int weft_spawn_with(weft_fiber** fiber, const weft_spawn_options* options, void*
       *fiber = reinterpret_cast<weft_fiber*>(f);
     else
       detail::fiber_release(f);
+    return 0;
   });
 }
 

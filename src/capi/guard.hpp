@@ -21,18 +21,20 @@ inline int fail(int error) noexcept {
   return -1;
 }
 
-// fn() for an int, with exceptions as -1; fn may return void for 0.
+// fn() for a number, with exceptions as -1; fn may return void for 0.
 template <class F>
-int guarded(F&& fn) {
+auto guarded(F&& fn) {
+  using result = std::invoke_result_t<F>;
+  using number = std::conditional_t<std::is_void_v<result>, int, result>;
   try {
-    if constexpr (std::is_void_v<std::invoke_result_t<F>>) {
+    if constexpr (std::is_void_v<result>) {
       std::forward<F>(fn)();
-      return 0;
+      return number{0};
     } else {
       return std::forward<F>(fn)();
     }
   } catch (...) {
-    return fail(errno_of_current_exception());
+    return static_cast<number>(fail(errno_of_current_exception()));
   }
 }
 

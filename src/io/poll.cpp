@@ -18,6 +18,7 @@ template <class Look>
 long poll_parked(hub& h, const pollfd* fds, unsigned long count, nanos deadline, int extra, const char* reason, Look look) noexcept {
   poll_set set(h);
   if (!set.reserve(count + 1)) return -ENOMEM;
+  growing_nap pause;
   for (;;) {
     set.clear();
     for (unsigned long i = 0; i < count; ++i)
@@ -27,6 +28,8 @@ long poll_parked(hub& h, const pollfd* fds, unsigned long count, nanos deadline,
     if (waited != 0 && waited != timed_out) return waited;
     const long found = look();
     if (found != 0 || waited == timed_out) return found;
+    if (set.vague())
+      if (const long slept = nap(h, pause.next(), deadline, reason); slept != 0 && slept != timed_out) return slept;
   }
 }
 

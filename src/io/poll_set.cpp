@@ -36,8 +36,13 @@ bool poll_set::reserve(std::size_t count) noexcept {
 }
 
 void poll_set::add(int fd, int events) noexcept {
+  std::uint32_t wanted = waited_for(events);
+  if ((wanted & (poller::in | poller::out | poller::pri)) == 0) {
+    wanted |= poller::in;
+    vague_ = true;
+  }
   items_[used_].fd = fd;
-  items_[used_++].events = waited_for(events);
+  items_[used_++].events = wanted;
 }
 
 long poll_set::park(nanos deadline, const char* reason) noexcept {
@@ -48,8 +53,7 @@ long poll_set::park(nanos deadline, const char* reason) noexcept {
     item& it = items_[linked];
     new (&it.node[0]) core::fd_node(w, it.events);
     core::fd_entry* e = h_.fds.get(it.fd);
-    // With nothing wanted, error and hang-up still are: the poller tells those of every descriptor it watches.
-    const long refused = e == nullptr ? -ENOMEM : h_.poll->watch(it.fd, it.events == 0 ? poller::in : it.events, e->reg);
+    const long refused = e == nullptr ? -ENOMEM : h_.poll->watch(it.fd, it.events, e->reg);
     if (refused == -EPERM) continue;  // knows no readiness: what poll(2) says of it never changes
     if (refused != 0) {
       error = refused;

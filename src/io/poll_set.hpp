@@ -19,7 +19,13 @@ public:
 
   // Makes room for `count` descriptors; false without memory.
   bool reserve(std::size_t count) noexcept;
-  void clear() noexcept { used_ = 0; }
+  void clear() noexcept {
+    used_ = 0;
+    vague_ = false;
+  }
+  // Whether something was added that only readability stands for (a hang-up, a half close): `park` may end over and over while
+  // there is data, so the caller pauses before the next one.
+  bool vague() const noexcept { return vague_; }
   // `events` as poll(2) has them; errors and hang-ups are always waited for.
   void add(int fd, int events) noexcept;
   // Parks until something is reported or the deadline. 0: look again. Else an ended code, or -errno of the poller.
@@ -36,6 +42,7 @@ private:
 
   hub& h_;
   std::size_t used_ = 0;
+  bool vague_ = false;
   std::size_t room_ = on_stack;
   item* items_ = local_;
   item local_[on_stack];

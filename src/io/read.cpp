@@ -3,6 +3,7 @@
 // RWF_NOWAIT asks the kernel not to wait in this one call. Where a file does not know it (terminals, old kernels), poll(2) is
 // asked first: another reader may then be faster and this call block, which io_uring or an offload thread would avoid.
 #include <cerrno>
+#include <fcntl.h>
 #include <sys/uio.h>
 
 #include "io/fd_facts.hpp"
@@ -34,6 +35,7 @@ public:
       message.msg_iovlen = count_;
       return sys::raw(SYS_recvmsg, fd_, &message, MSG_DONTWAIT);
     }
+    if (!opened_for(fd_, O_RDONLY)) return -EBADF;  // of which poll(2) knows nothing
     const long ready = ready_now(fd_, POLLIN);
     return ready == 0 ? -EAGAIN : ready < 0 ? ready : as_it_is();
   }

@@ -1,6 +1,7 @@
 #include "io/wait_fd.hpp"
 
 #include <cerrno>
+#include <fcntl.h>
 #include <poll.h>
 
 #include "sys/syscall.hpp"
@@ -34,9 +35,15 @@ long nap(hub& h, nanos ns, nanos deadline, const char* reason) noexcept {
 }
 
 long ready_now(int fd, short events) noexcept {
+  if (fd < 0) return POLLNVAL;  // which poll(2) passes over
   pollfd one{fd, events, 0};
   const long n = sys::raw(SYS_poll, &one, 1, 0);
   return n <= 0 ? n : one.revents;
+}
+
+bool opened_for(int fd, int mode) noexcept {
+  const long flags = sys::raw(SYS_fcntl, fd, F_GETFL);
+  return flags >= 0 && ((flags & O_ACCMODE) == mode || (flags & O_ACCMODE) == O_RDWR);
 }
 
 }  // namespace weft::io

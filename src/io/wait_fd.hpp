@@ -21,6 +21,9 @@ long nap(hub& h, nanos ns, nanos deadline, const char* reason) noexcept;
 // What poll(2) says of `fd` right now; never waits. 0: nothing of `events`; else revents; -errno.
 long ready_now(int fd, short events) noexcept;
 
+// Whether `fd` was opened for `mode` (O_RDONLY or O_WRONLY), alone or among others.
+bool opened_for(int fd, int mode) noexcept;
+
 // Pauses that grow from 250 us to 16 ms.
 class growing_nap {
 public:

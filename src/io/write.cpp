@@ -1,5 +1,6 @@
 // write and writev on whatever can be waited for. On a stream, a pipe or a terminal they come back with everything written.
 #include <cerrno>
+#include <fcntl.h>
 #include <sys/uio.h>
 
 #include "io/fd_facts.hpp"
@@ -39,6 +40,7 @@ public:
       nowait_ = false;
     }
     if (is(facts::kind::socket) && count <= most_parts) return send_parts(at, count, 0);
+    if (!opened_for(fd_, O_WRONLY)) return -EBADF;  // of which poll(2) knows nothing
     const long ready = ready_now(fd_, POLLOUT);
     if (ready <= 0) return ready == 0 ? -EAGAIN : ready;
     const std::size_t room = is(facts::kind::pipe) ? pipe_room : is(facts::kind::terminal) ? terminal_room : 0;
@@ -53,7 +55,7 @@ public:
     return sys::raw(SYS_writev, fd_, window, used);
   }
 
-  // Whether a part written means that the rest is to follow. An eventfd takes 8 bytes of any number, for instance.
+  // Whether a part written means that the rest is to follow. What another kind of file does not take, it does not want.
   bool all_or_error() noexcept { return is(facts::kind::socket) || is(facts::kind::pipe) || is(facts::kind::terminal); }
 
 private:

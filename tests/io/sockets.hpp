@@ -101,6 +101,13 @@ inline std::string get(int fd, std::size_t most = 4096, int flags = 0) {
   return text;
 }
 
+// `get` so many times, with a bar between.
+inline std::string get_each(int fd, std::initializer_list<std::pair<std::size_t, int>> sizes_and_flags) {
+  std::string all;
+  for (const auto& [size, flags] : sizes_and_flags) all += get(fd, size, flags) + "|";
+  return all;
+}
+
 // A connection ends with a reset instead of FIN.
 inline void reset_connection(owned_fd& fd) {
   const linger hard{1, 0};

@@ -106,11 +106,11 @@ TEST_CASE("joinall takes async_results and throws their first failure when asked
 TEST_CASE("another OS thread delivers through hub::post, and gets wrong_hub when it tries itself") {
   weft::async_result<int> r;
   weft::hub home = weft::this_hub();
-  std::thread other([&r, home] {
+  std::jthread other([&r, home] {
     CHECK_THROWS_AS(r.set_value(1), weft::wrong_hub);
     CHECK_THROWS_AS(r.get(), weft::wrong_hub);
     home.post([&r] { r.set_value(2); });
   });
   CHECK(r.get() == 2);
-  other.join();
+
 }

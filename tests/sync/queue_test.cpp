@@ -93,7 +93,7 @@ TEST_CASE("a cancelled getter takes no item along, a cancelled putter has put no
   putter.kill();
   CHECK(q.get() == 2);
   CHECK(q.get() == 4);
-  other.join();
+
   CHECK(q.empty());
 }
 
@@ -200,7 +200,7 @@ TEST_CASE("an item whose move throws is not lost") {
 
 TEST_CASE("another OS thread puts through hub::post, and gets wrong_hub when it tries itself") {
   weft::queue<int> q;
-  std::thread other([&q, home = weft::this_hub()] {
+  std::jthread other([&q, home = weft::this_hub()] {
     CHECK_THROWS_AS(q.put(1), weft::wrong_hub);
     CHECK_THROWS_AS(q.try_get(), weft::wrong_hub);
     CHECK_THROWS_AS(q.get_for(1s), weft::wrong_hub);
@@ -213,5 +213,5 @@ TEST_CASE("another OS thread puts through hub::post, and gets wrong_hub when it 
   int expected = 0;
   for (int item : q) CHECK(item == expected++);
   CHECK(expected == 10);
-  other.join();
+
 }
