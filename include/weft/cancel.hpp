@@ -33,7 +33,7 @@ public:
   bool cancel_called() const noexcept { return s_.cancelled; }
   bool deadline_passed() const noexcept { return s_.by_deadline; }
   // While set, cancellation from outside this scope waits (trio's shield).
-  void set_shield(bool on) noexcept { s_.shielded = on; }
+  void set_shield(bool on) noexcept { detail::scope_shield(s_, on); }
 
   template <class F>
   bool run_until(detail::nanos deadline, F&& fn) {

@@ -8,6 +8,7 @@
 #include <exception>
 #include <optional>
 #include <ranges>
+#include <vector>
 
 #include "weft/detail/wait.hpp"
 
@@ -41,6 +42,7 @@ WEFT_API bool wait_done(completion_view what, nanos deadline, const char* reason
 struct WEFT_API countdown {
   struct link : wait_node {
     countdown* owner;
+    link* next_done;
   };
   countdown(hub& h, std::size_t links);
   ~countdown();
@@ -48,13 +50,17 @@ struct WEFT_API countdown {
   countdown& operator=(const countdown&) = delete;
   // Adds what is watched; the same object must not end while linked.
   void watch(completion_view what);
-  // Parks until one more of the watched is done; false at the deadline.
-  bool wait_one(nanos deadline, const char* reason);
+  // Parks until one more of the watched is done: which one, by the order of `watch`, or `none` at the deadline. They come in the
+  // order in which they were done.
+  std::size_t wait_one(nanos deadline, const char* reason);
+  static constexpr std::size_t none = ~std::size_t{0};
 
   hub* home;
   link* links;
   std::size_t used = 0;
-  std::size_t fired = 0;  // done, but not yet taken by wait_one
+  // Done, but not yet taken by wait_one.
+  link* first_done = nullptr;
+  link* last_done = nullptr;
   waiter* parked = nullptr;
 };
 
@@ -81,13 +87,10 @@ std::size_t joinall(const R& range, joinall_options options = {}) {
     ++total;
     if (w.done()) ++done;
   }
-  const auto throw_first = [&] {
-    if (!options.raise_error) return;
+  if (options.raise_error)
     for (const auto& w : range)
       if (w.done())
         if (auto failure = w.exception()) std::rethrow_exception(failure);
-  };
-  throw_first();
   const std::size_t enough = options.count == 0 || options.count > total ? total : options.count;
   if (done >= enough) {
     detail::check_cancelled(h);
@@ -99,11 +102,18 @@ std::size_t joinall(const R& range, joinall_options options = {}) {
       if (!w.done() && !detail::wait_done(w.weft_completion(), deadline, "joinall")) break;
   } else {
     detail::countdown links(h, total - done);
-    for (const auto& w : range)
-      if (!w.done()) links.watch(w.weft_completion());
-    while (done < enough && links.wait_one(deadline, "joinall")) {
-      ++done;
-      throw_first();
+    std::vector<std::ranges::iterator_t<const R>> watched;
+    watched.reserve(total - done);
+    for (auto w = std::ranges::begin(range); w != std::ranges::end(range); ++w)
+      if (!w->done()) {
+        links.watch(w->weft_completion());
+        watched.push_back(w);
+      }
+    for (; done < enough; ++done) {
+      const std::size_t which = links.wait_one(deadline, "joinall");
+      if (which == links.none) break;
+      if (options.raise_error)
+        if (auto failure = watched[which]->exception()) std::rethrow_exception(failure);
     }
   }
   done = 0;

@@ -54,6 +54,13 @@ carrier* take_block() {
   return c;
 }
 
+void give_block(carrier* block) {
+  const std::lock_guard guard(registry_lock);
+  *block = carrier{};
+  block->self = free_blocks;
+  free_blocks = block;
+}
+
 void* take_hub_memory() {
   {
     const std::lock_guard guard(registry_lock);
@@ -105,10 +112,8 @@ void report_leftovers(hub& h) {
   sys::report() << h.live - 1 << " fiber(s) did not end within the grace period after being cancelled:\n" << text.c_str();
 }
 
-// Cancels every other fiber and waits for them. Called on the main fiber's stack.
-void end_fibers(hub& h) {
-  for (auto& end : hub_state::of(h).at_end) end();
-  const nanos deadline = detail::now(h) + grace_period();
+// Cancels every other fiber and waits for them, until `deadline`. Called on the main fiber's stack.
+void end_fibers(hub& h, nanos deadline) {
   // A fiber may spawn others while it is being cancelled: they are cancelled in the next round.
   while (h.live > 1) {
     each_fiber(h, [](fiber_base* f) {
@@ -123,7 +128,17 @@ void end_fibers(hub& h) {
     h.last_one = nullptr;
     if (why == wake::deadlock || detail::now(h) >= deadline) break;
   }
-  if (h.live > 1) report_leftovers(h);
+}
+
+// From here on nothing can be sent to the hub. False while something that was sent waits to be run.
+bool close_inbox(hub& h, bool anyway) {
+  auto& state = hub_state::of(h);
+  const std::lock_guard guard(state.lock);
+  if (!anyway && !h.inbox.empty()) return false;
+  state.home = nullptr;
+  h.closing = true;
+  __atomic_store_n(&h.fs, 0, __ATOMIC_RELAXED);
+  return true;
 }
 
 void end_hub(hub& h) noexcept {
@@ -131,17 +146,19 @@ void end_hub(hub& h) noexcept {
   if (detail::current_fiber() != &h.main) return;
   h.main.cancel_requested = false;
   h.main.cancel_hint = false;
+  auto& state = hub_state::of(h);
   try {
-    end_fibers(h);
+    for (auto& end : state.at_end) end();
+    const nanos deadline = detail::now(h) + grace_period();
+    end_fibers(h, deadline);
+    while (!close_inbox(h, detail::now(h) >= deadline)) {
+      take_remote(h);
+      end_fibers(h, deadline);
+    }
+    if (h.live > 1) report_leftovers(h);
   } catch (...) {
     report_failure(&h.main, std::current_exception());
-  }
-  auto& state = hub_state::of(h);
-  {
-    const std::lock_guard guard(state.lock);
-    state.home = nullptr;
-    h.closing = true;
-    h.fs = 0;
+    close_inbox(h, true);
   }
   carrier* block = h.block;
   const bool leftovers = h.live > 1;
@@ -155,14 +172,9 @@ void end_hub(hub& h) noexcept {
   }
   release_signal_stack(block);
   set_gs(&nobody);
-  {
-    const std::lock_guard guard(registry_lock);
-    *block = carrier{};
-    block->self = free_blocks;
-    free_blocks = block;
-  }
+  give_block(block);
   // Handles that outlive their thread still read their fiber's block, and stacks of fibers that did not end hold live objects.
-  if (leftovers || h.blocks_out != 0) {
+  if (leftovers || h.blocks_out != 0 || h.main.refs != 1) {
     h.poll->shut();
     return;
   }
@@ -211,6 +223,7 @@ hub& create_hub() {
   hub* h = hub_open(memory, block, reinterpret_cast<eh_globals*>(abi::__cxa_get_globals()), &errno, error);
   if (h == nullptr) {
     give_hub_memory(memory);
+    give_block(block);
     throw std::system_error(static_cast<int>(-error), std::generic_category(),
                             "weft: a hub needs 2 descriptors (epoll or none, and an eventfd)");
   }

@@ -112,7 +112,10 @@ bool bind(hub& h, fiber_base* f) noexcept {
   if (f->stk == nullptr) return false;
   stack_head* head = head_of(f);
   f->context = head->idle;
-  if (f->context == nullptr) f->context = make_fcontext(head, static_cast<std::size_t>(reinterpret_cast<char*>(head) - stack_pool::bottom(f->stk)), entry);
+  if (f->context == nullptr) {
+    const auto size = static_cast<std::size_t>(reinterpret_cast<char*>(head) - stack_pool::bottom(f->stk));
+    f->context = make_fcontext(head, size, entry);
+  }
   if (h.annotate && __tsan_create_fiber != nullptr) head->tsan = __tsan_create_fiber(0);
   return true;
 }

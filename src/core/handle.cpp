@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <new>
 
 #include "core/hub_state.hpp"
@@ -45,15 +46,37 @@ void dispose(fiber_base* f) noexcept {
   if (fiber_extra* extra = std::exchange(f->extra, nullptr)) extra->free(extra);
 }
 
+// Holds cancellation back while what a fiber leaves behind is destroyed: a destructor that parks must not throw.
+class shielded {
+public:
+  explicit shielded(fiber_base* f) noexcept : home_(*f->home) {
+    scope_.shielded = true;
+    detail::scope_enter(home_, scope_, detail::never);
+  }
+  ~shielded() { detail::scope_exit(home_, scope_); }
+  shielded(const shielded&) = delete;
+  shielded& operator=(const shielded&) = delete;
+
+private:
+  detail::hub& home_;
+  detail::scope scope_;
+};
+
+void discard_body(fiber_base* f) noexcept {
+  const shielded held(f);
+  f->ops->discard(f);
+}
+
 // Not noexcept: pthread_exit's forced unwinding passes through, to the end of the stack.
 void run_body(fiber_base* f) {
   try {
     if (f->extra != nullptr && f->extra->thrown != nullptr) {
-      f->ops->discard(f);
-      std::rethrow_exception(take_thrown(f));
+      const std::exception_ptr thrown = take_thrown(f);
+      discard_body(f);
+      std::rethrow_exception(thrown);
     }
     if (f->cancel_requested) {
-      f->ops->discard(f);
+      discard_body(f);
       f->result = outcome::cancelled;
     } else {
       f->ops->invoke(f);
@@ -71,10 +94,31 @@ void run_body(fiber_base* f) {
 
 void body(fiber_base* f) noexcept {
   run_body(f);
-  if (f->extra != nullptr && f->extra->locals != nullptr) destroy_fiber_locals(std::exchange(f->extra->locals, nullptr));
+  if (f->extra != nullptr && f->extra->locals != nullptr) {
+    const shielded held(f);
+    destroy_fiber_locals(std::exchange(f->extra->locals, nullptr));
+  }
   // The last reference is the run's own: nobody can ask any more. Destructors run here, on the fiber's own stack, where they
   // may park.
-  if (f->refs == 1 && leaves_something(f)) dispose(f);
+  if (f->refs == 1 && leaves_something(f)) {
+    const shielded held(f);
+    dispose(f);
+  }
+}
+
+// What a handle asks of its hub from another OS thread.
+struct request : remote_node {
+  fiber_base* fiber = nullptr;
+};
+
+// False when the hub has ended.
+bool send(fiber_base* f, void (*run)(hub&, remote_node*) noexcept) {
+  auto r = std::make_unique<request>();
+  r->run = run;
+  r->fiber = f;
+  if (!post_node(detail::hub_state::of(*f->home), *r)) return false;
+  (void)r.release();
+  return true;
 }
 
 [[gnu::constructor(102)]] void install() {
@@ -131,8 +175,17 @@ void any_fiber::release(fiber_base* f) noexcept {
     return;
   }
   // Dropped on another OS thread: the reference goes home. When home has ended, the block just stays.
+  const auto run = [](detail::hub&, core::remote_node* n) noexcept {
+    const std::unique_ptr<core::request> mine(static_cast<core::request*>(n));
+    any_fiber last(mine->fiber);
+    // What the fiber left behind is destroyed in a fiber: its destructors may park.
+    if (mine->fiber->refs == 1 && core::leaves_something(mine->fiber)) try {
+        spawn({.name = "release"}, [last = std::move(last)]() mutable { last = {}; });
+      } catch (...) {
+      }
+  };
   try {
-    core::post_function(detail::hub_state::of(*f->home), [f] { detail::fiber_release(f); });
+    core::send(f, run);
   } catch (...) {
   }
 }
@@ -194,10 +247,13 @@ void any_fiber::cancel() const {
     detail::fiber_cancel(f_);
     return;
   }
-  // The request holds a reference that it gives back on the hub: the block stays this fiber's until then. Counting is the hub's
-  // own business, so the reference is the caller's, which must not be dropped before this call returns.
-  if (!core::post_function(detail::hub_state::of(*f_->home), [f = f_] { detail::fiber_cancel(f); }))
-    throw hub_closed();
+  // Counting references is the hub's own business, so the request holds none: the caller's handle must live until this returns,
+  // and the hub runs what was sent before it gives the block of a fiber away (fiber_release).
+  const bool sent = core::send(f_, [](detail::hub&, core::remote_node* n) noexcept {
+    const std::unique_ptr<core::request> mine(static_cast<core::request*>(n));
+    detail::fiber_cancel(mine->fiber);
+  });
+  if (!sent) throw hub_closed();
 }
 
 void any_fiber::kill() const {

@@ -24,15 +24,6 @@ std::uint32_t random_below(hub& h, std::size_t n) noexcept {
   return static_cast<std::uint32_t>(h.shuffle % n);
 }
 
-void take_remote(hub& h) noexcept {
-  for (remote_node* n = h.inbox.take(); n != nullptr;) {
-    remote_node* next = n->next;
-    ++h.stats.remote_wakes;
-    n->run(h, n);
-    n = next;
-  }
-}
-
 // Threads of this process other than the caller, from /proc/self/stat's num_threads (field 20, after the name in parentheses).
 bool other_threads() noexcept {
   const long fd = sys::raw(SYS_openat, AT_FDCWD, "/proc/self/stat", O_RDONLY | O_CLOEXEC, 0);
@@ -54,10 +45,22 @@ nanos stuck_wait(hub& h) noexcept {
   if (h.idle_reported || on_stuck == nullptr) return never;
   const bool remote = h.external.load_relaxed() != 0;
   if (!remote && !other_threads()) {
-    on_stuck(h, true);
+    // A thread may have left something for us before it ended.
+    if (h.inbox.empty()) on_stuck(h, true);
     return 0;
   }
   return stuck_grace;
+}
+
+// Gives pages of idle stacks back before the hub sleeps: some now; what was in use a moment ago is looked at again in a second.
+void trim_stacks(hub& h, nanos& timeout) noexcept {
+  using trimmed = stack_pool::trimmed;
+  if (h.trim_left == trimmed::some || h.cached_now - h.last_trim > sys::ns_per_s) {
+    h.last_trim = h.cached_now;
+    h.trim_left = h.stacks.trim();
+  }
+  if (h.trim_left == trimmed::some) timeout = 0;
+  if (h.trim_left == trimmed::later && timeout > sys::ns_per_s) timeout = sys::ns_per_s + 1;
 }
 
 }  // namespace
@@ -97,6 +100,21 @@ void hub_post(hub& h, remote_node& n) noexcept {
   // (seq_cst): one of the two sees the other.
   h.inbox.push(n);
   if (h.sleeping.load_seq_cst() != 0) h.poll->wake();
+}
+
+void take_remote(hub& h) noexcept {
+  if (remote_node* n = h.inbox.take()) {
+    (h.remote_last != nullptr ? h.remote_last->next : h.remote_first) = n;
+    while (n->next != nullptr) n = n->next;
+    h.remote_last = n;
+  }
+  // What runs may come back here (it ends a fiber): the list is the hub's, so that the order holds.
+  while (remote_node* n = h.remote_first) {
+    h.remote_first = n->next;
+    if (h.remote_first == nullptr) h.remote_last = nullptr;
+    ++h.stats.remote_wakes;
+    n->run(h, n);
+  }
 }
 
 void shuffle_ready(hub& h) noexcept {
@@ -153,7 +171,7 @@ void turn(hub& h, std::uint64_t timeout) noexcept {
   }
   ++h.stats.polls;
   const int n = h.poll->wait(timeout);
-  if (timeout != 0) h.sleeping.store_relaxed(0);
+  h.sleeping.store_relaxed(0);
   h.last_poll = sys::cycles();
   const poller::event* events = h.poll->events();
   h.stats.io_events += static_cast<std::uint64_t>(n);
@@ -178,9 +196,16 @@ fiber_base* next_ready(hub& h) noexcept {
     if (sys::cycles() - h.last_poll >= cycles_between_looks) turn(h, 0);
     return pop_ready(h);
   }
+  nanos stuck_since = 0;
   for (;;) {
+    if (!h.quiet.empty()) [[unlikely]] {
+      turn(h, 0);
+      if (h.ready_first == nullptr) h.quiet.notify_all();
+      return pop_ready(h);
+    }
     nanos timeout = never;
     nanos jump = 0;
+    bool stuck = false;
     if (!h.timers.empty()) {
       const nanos at = h.timers.next_deadline();
       if (h.virtual_time) {
@@ -194,11 +219,13 @@ fiber_base* next_ready(hub& h) noexcept {
     } else if (h.fd_waiters == 0) {
       timeout = stuck_wait(h);
       if (h.ready_first != nullptr) return pop_ready(h);
+      stuck = timeout == stuck_grace;
     }
-    if (timeout != 0 && h.cached_now - h.last_trim > sys::ns_per_s && !h.virtual_time) {
-      h.last_trim = h.cached_now;
-      if (h.stacks.trim()) h.last_trim -= sys::ns_per_s;
-    }
+    if (!stuck)
+      stuck_since = 0;
+    else if (stuck_since == 0)
+      stuck_since = sys::monotonic_ns();
+    if (timeout != 0 && !h.virtual_time) trim_stacks(h, timeout);
     turn(h, timeout);
     if (h.ready_first != nullptr) return pop_ready(h);
     if (jump != 0 && timeout == 0) {
@@ -206,7 +233,7 @@ fiber_base* next_ready(hub& h) noexcept {
       h.stats.timers_fired += h.timers.expire(h.virtual_now);
       if (h.ready_first != nullptr) return pop_ready(h);
     }
-    if (timeout == stuck_grace && h.timers.empty() && h.fd_waiters == 0 && h.inbox.quick_empty() && !h.idle_reported) {
+    if (stuck && sys::monotonic_ns() - stuck_since >= stuck_grace && !h.idle_reported) {
       h.idle_reported = true;
       on_stuck(h, false);
     }

@@ -68,18 +68,22 @@ struct hub {
   core::slab blocks;
   std::size_t blocks_out = 0;    // fibers that are running or have handles
   waiter* last_one = nullptr;    // main, waiting at the end for live == 1
+  wait_list quiet;               // fibers that wait for all the others to be parked
   core::stack_pool stacks;
 
   // -- time
   core::timer_queue timers;
   nanos virtual_now = 0;
   nanos last_trim = 0;
+  core::stack_pool::trimmed trim_left = core::stack_pool::trimmed::all;
 
   // -- the world
   poller::poller* poll = nullptr;
   core::fd_table fds;
   std::size_t fd_waiters = 0;    // linked fd_nodes
   core::remote_inbox inbox;
+  core::remote_node* remote_first = nullptr;  // taken from the inbox, not run yet
+  core::remote_node* remote_last = nullptr;
   sys::atomic<std::uint32_t> sleeping;
   sys::atomic<std::uint32_t> external;  // who else could wake it: remote handles, pool jobs, handled signals
   bool idle_reported = false;
@@ -104,6 +108,9 @@ void hub_close(hub& h) noexcept;
 
 // Hands work to a hub from any thread or signal handler.
 void hub_post(hub& h, remote_node& n) noexcept;
+
+// Runs what other threads have sent, in the order in which it came.
+void take_remote(hub& h) noexcept;
 
 // The next fiber to run, taken from the ready queue; polls and waits until there is one.
 fiber_base* next_ready(hub& h) noexcept;

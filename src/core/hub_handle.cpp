@@ -31,13 +31,19 @@ void start_posted(hub& h, remote_node* n) noexcept {
 
 }  // namespace
 
+bool post_node(detail::hub_state& state, remote_node& n) {
+  const std::lock_guard guard(state.lock);
+  if (state.home == nullptr) return false;
+  hub_post(*state.home, n);
+  return true;
+}
+
 bool post_function(detail::hub_state& state, std::function<void()> fn) {
   auto node = std::make_unique<posted>();
   node->run = start_posted;
   node->fn = std::move(fn);
-  const std::lock_guard guard(state.lock);
-  if (state.home == nullptr) return false;
-  hub_post(*state.home, *node.release());
+  if (!post_node(state, *node)) return false;
+  (void)node.release();
   return true;
 }
 
@@ -101,8 +107,8 @@ void hub::post(std::function<void()> fn) const {
 }
 
 hub_stats hub::stats() const {
-  detail::hub* h = state_->home;
-  if (h == nullptr || detail::try_hub() != h) throw wrong_hub("the hub's statistics");
+  detail::hub* h = detail::try_hub();
+  if (h == nullptr || h->face != state_) throw wrong_hub("the hub's statistics");
   const core::counters& c = h->stats;
   return {c.fibers_created, c.switches, c.parks, c.polls, c.blocked_polls, c.io_events, c.timers_fired, c.remote_wakes,
           h->live, h->timers.size(), h->stacks.in_use(), h->stacks.most_in_use(), h->poll->name()};

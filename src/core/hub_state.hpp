@@ -51,6 +51,9 @@ extern void (*on_hub_created)(hub& h) noexcept;
 // Calls `fn` for every living hub, under the lock that keeps hubs from ending: no parking in it.
 void for_each_hub(const std::function<void(hub&)>& fn);
 
+// Hands a node to the hub, from any thread. False, and the node stays the caller's, when the hub has ended.
+bool post_node(detail::hub_state& state, remote_node& n);
+
 // Runs fn() in a new fiber of the hub, from any thread. False when the hub has ended.
 bool post_function(detail::hub_state& state, std::function<void()> fn);
 

@@ -33,14 +33,15 @@ scope& scope_of(detail::timer_node* t) noexcept {
 
 void wake_timed_out(detail::timer_node* t) noexcept { detail::unpark(waiter_of(t), wake::timeout); }
 
-// What is due for `f`, shields considered; `pending` when nothing is.
-wake due_for(const fiber_base* f) noexcept {
-  if (f->extra != nullptr && f->extra->thrown != nullptr) return wake::interrupted;
+// What is due for `f`, shields considered; `pending` when nothing is. What parks while exceptions unwind the fiber (`uncaught` of
+// them) is a destructor that cleans up: it is let finish, but scopes that it entered itself still count.
+wake due_for(const fiber_base* f, std::uint32_t uncaught) noexcept {
+  if (uncaught == 0 && f->extra != nullptr && f->extra->thrown != nullptr) return wake::interrupted;
   for (const scope* s = f->innermost; s != nullptr; s = s->parent) {
-    if (s->cancelled) return wake::cancelled;
+    if (s->cancelled && s->uncaught == uncaught) return wake::cancelled;
     if (s->shielded) return wake::pending;
   }
-  return f->cancel_requested ? wake::cancelled : wake::pending;
+  return uncaught == 0 && f->cancel_requested ? wake::cancelled : wake::pending;
 }
 
 void recompute_hint(fiber_base* f) noexcept {
@@ -54,7 +55,7 @@ void deliver(fiber_base* f) noexcept {
   f->cancel_hint = true;
   waiter* w = f->parked;
   if (w == nullptr || w->uncancellable || w->result != wake::pending) return;
-  const wake due = due_for(f);
+  const wake due = due_for(f, w->uncaught);
   if (due != wake::pending) detail::unpark(*w, due);
 }
 
@@ -88,9 +89,7 @@ void waiter::wake_ready(wait_node* self) noexcept { core::end_wait(*static_cast<
 
 wake cancellation_due(hub& h) noexcept {
   const fiber_base* f = h.block->current;
-  // What parks during unwinding is a destructor that cleans up: it is let finish.
-  if (!f->cancel_hint || h.eh->uncaught != 0) return wake::pending;
-  return due_for(f);
+  return f->cancel_hint ? due_for(f, h.eh->uncaught) : wake::pending;
 }
 
 // weft_switch_park and weft_switch_yield (entry_x86_64.S) call the plain functions.
@@ -106,7 +105,8 @@ wake weft_switch_park_plain(hub& h, waiter& w, nanos deadline) noexcept {
     refused = wake::impossible;
   else if (self->cancel_hint && !w.uncancellable) [[unlikely]]
     refused = cancellation_due(h);
-  if (refused != wake::pending) [[unlikely]] {
+  // A waker may have come first: what it handed over is not lost, and what is due for the fiber waits for its next park.
+  if (refused != wake::pending && w.result == wake::pending) [[unlikely]] {
     if (w.linked()) w.unlink();
     w.result = refused;
     if (w.on_abort != nullptr) w.on_abort(&w);
@@ -114,8 +114,7 @@ wake weft_switch_park_plain(hub& h, waiter& w, nanos deadline) noexcept {
   }
   if (w.result != wake::pending) [[unlikely]]
     return w.result;
-  if (h.eh->uncaught != 0) [[unlikely]]
-    w.uncancellable = true;
+  w.uncaught = h.eh->uncaught;
   if (deadline != never) {
     w.timer.fire = core::wake_timed_out;
     timer_arm(h, w.timer, deadline);
@@ -153,6 +152,7 @@ wake yield(hub& h) noexcept { return weft_switch_yield_plain(h); }
 void scope_enter(hub& h, scope& s, nanos deadline) noexcept {
   fiber_base* f = h.block->current;
   s.fiber = f;
+  s.uncaught = h.eh->uncaught;
   s.parent = f->innermost;
   f->innermost = &s;
   if (s.cancelled) f->cancel_hint = true;
@@ -170,12 +170,17 @@ bool scope_exit(hub& h, scope& s) noexcept {
   s.parent = nullptr;
   if (!f->cancel_hint) return false;
   recompute_hint(f);
-  return s.cancelled && (s.shielded || due_for(f) != wake::cancelled);
+  return s.cancelled && (s.shielded || due_for(f, h.eh->uncaught) != wake::cancelled);
 }
 
 void scope_cancel(scope& s) noexcept {
   s.cancelled = true;
   if (s.fiber != nullptr) core::deliver(s.fiber);
+}
+
+void scope_shield(scope& s, bool on) noexcept {
+  s.shielded = on;
+  if (!on && s.fiber != nullptr && s.fiber->cancel_hint) core::deliver(s.fiber);
 }
 
 void fiber_cancel(fiber_base* f) noexcept {

@@ -18,6 +18,7 @@ namespace weft::core {
 namespace {
 
 constexpr int most_frames = 24;
+constexpr std::size_t saved_context_bytes = 64;  // fcontext: control words, six registers, return address
 
 struct frames {
   void* at[most_frames];
@@ -36,8 +37,7 @@ struct visit {
   void* back = nullptr;  // context of the visitor
 };
 
-// Runs on the visited fiber's stack, on top of the frame that parked; goes back to the visitor, and returns into the park when
-// the fiber is next resumed.
+// Runs on the visited fiber's stack, on top of the frame that parked, and goes back to the visitor for good.
 transfer_t look(transfer_t from) {
   auto& v = *static_cast<visit*>(from.data);
   _Unwind_Backtrace(note_frame, v.result);
@@ -49,8 +49,12 @@ frames backtrace_of(hub& h, fiber_base* f) {
   if (f == h.block->current) {
     _Unwind_Backtrace(note_frame, &result);
   } else if (f->context != nullptr && !h.annotate) {
+    // The visit stands on the registers that were saved there: they are put back, or each would leave a frame on the stack.
+    unsigned char registers[saved_context_bytes];
+    std::memcpy(registers, f->context, sizeof registers);
     visit v{&result};
-    f->context = ontop_fcontext(f->context, &v, look).fctx;
+    ontop_fcontext(f->context, &v, look);
+    std::memcpy(f->context, registers, sizeof registers);
   }
   return result;
 }
@@ -91,8 +95,8 @@ void describe_fiber(hub& h, fiber_base* f, std::string& out) {
   if (!name.empty()) out.append(" \"").append(name).append("\"");
   out.append(": ").append(state_name(f));
   if (f->parked != nullptr) {
-    const double age = static_cast<double>(detail::now(h) - f->parked->since) / 1e9;
-    std::snprintf(line, sizeof line, " in %s for %.3f s", f->parked->reason, age < 0 ? 0.0 : age);
+    const detail::nanos now = detail::now(h), since = f->parked->since;  // since: of a coarser clock
+    std::snprintf(line, sizeof line, " in %s for %.3f s", f->parked->reason, now > since ? static_cast<double>(now - since) / 1e9 : 0.0);
     out += line;
   }
   if (f->cancel_requested) out += ", cancelled";

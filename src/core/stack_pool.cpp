@@ -68,7 +68,17 @@ bool stack_pool::grow(unsigned log2) noexcept {
 
 bool stack_pool::could_take(unsigned log2) noexcept {
   size_list& list = lists_[log2];
-  return list.free != nullptr || (list.current != nullptr && list.current->used < list.current->slots) || grow(log2);
+  if (list.free != nullptr || (list.current != nullptr && list.current->used < list.current->slots) || grow(log2)) return true;
+  report_exhausted(log2);
+  return false;
+}
+
+void stack_pool::report_exhausted(unsigned log2) noexcept {
+  if (reported_) return;
+  reported_ = true;
+  sys::report() << "no address space left for another fiber stack: " << in_use_ << " stacks are in use, one more of "
+                << (std::uint64_t{1} << log2 >> 10) << " KiB was refused. Raise RLIMIT_AS (ulimit -v), or make stacks "
+                << "smaller (spawn_options::stack_size, WEFT_STACK_SIZE).\n";
 }
 
 stack* stack_pool::take_slow(unsigned log2) noexcept {
@@ -76,16 +86,12 @@ stack* stack_pool::take_slow(unsigned log2) noexcept {
   stack* s = list.free;
   if (s != nullptr) {
     list.free = s->next_free;
+    if ((marks(s) & is_trimmed) != 0) --list.trimmed;
     s->base = marked(s, 0);
     if (--list.free_count < list.idle_low) list.idle_low = list.free_count;
   } else {
     if ((list.current == nullptr || list.current->used == list.current->slots) && !grow(log2)) {
-      if (!reported_) {
-        reported_ = true;
-        sys::report() << "no address space left for another fiber stack: " << in_use_ << " stacks are in use, one more of "
-                      << (std::uint64_t{1} << log2 >> 10) << " KiB was refused. Raise RLIMIT_AS (ulimit -v), or make stacks "
-                      << "smaller (spawn_options::stack_size, WEFT_STACK_SIZE).\n";
-      }
+      report_exhausted(log2);
       return nullptr;
     }
     chunk* c = list.current;
@@ -126,10 +132,11 @@ void stack_pool::check_canary(const stack* s, unsigned log2) noexcept {
     }
 }
 
-bool stack_pool::trim() noexcept {
+stack_pool::trimmed stack_pool::trim() noexcept {
   // 64 stay warm for the next burst; a bounded number a call, since each costs a microsecond while the hub waits.
   constexpr std::size_t keep = 64, most_a_call = 256;
-  std::size_t trimmed = 0;
+  std::size_t done = 0;
+  bool later = false;
   for (unsigned log2 = smallest_log2; log2 <= largest_log2; ++log2) {
     size_list& list = lists_[log2];
     // What was free all the time since the last look lies at the bottom of the LIFO list.
@@ -138,16 +145,19 @@ bool stack_pool::trim() noexcept {
       stack* s = list.free;
       while (s != nullptr && skip-- > 0) s = s->next_free;
       const std::size_t guard = guard_bytes(log2);
-      for (; s != nullptr && trimmed < most_a_call; s = s->next_free) {
+      for (; s != nullptr && done < most_a_call; s = s->next_free) {
         if ((marks(s) & is_trimmed) != 0) continue;
         sys::raw(SYS_madvise, bottom(s) + guard, (std::size_t{1} << log2) - guard, MADV_DONTNEED);
         s->base = marked(s, is_trimmed);
-        ++trimmed;
+        ++list.trimmed;
+        ++done;
       }
     }
+    if (done == most_a_call) return trimmed::some;  // idle_low still holds for the rest
     list.idle_low = list.free_count;
+    later = later || list.free_count > list.trimmed + keep;
   }
-  return trimmed == most_a_call;
+  return later ? trimmed::later : trimmed::all;
 }
 
 bool stack_pool::in_guard(const void* address, std::size_t& size) const noexcept {

@@ -69,9 +69,13 @@ public:
     return reinterpret_cast<char*>(reinterpret_cast<std::uintptr_t>(s->base) & ~std::uintptr_t{3});
   }
 
-  // Returns pages of stacks that lay idle since the last call to the kernel; for when there is nothing else to do. True when
-  // more are left to do.
-  bool trim() noexcept;
+  // Returns pages of stacks that lay idle since the last call to the kernel; for when there is nothing else to do.
+  enum class trimmed : std::uint8_t {
+    all,    // until stacks are used again there is nothing to do
+    some,   // more could be done at once
+    later,  // stacks became idle since the last call: a later one may find that they still are
+  };
+  trimmed trim() noexcept;
 
   std::size_t in_use() const noexcept { return in_use_; }
   std::size_t most_in_use() const noexcept { return most_in_use_; }
@@ -94,6 +98,7 @@ private:
     stack* free = nullptr;
     std::size_t free_count = 0;
     std::size_t idle_low = 0;  // fewest free since the last trim: those were not needed
+    std::size_t trimmed = 0;   // of the free ones, at the bottom
     chunk* current = nullptr;
     std::size_t next_slots = 0;
   };
@@ -101,6 +106,7 @@ private:
   stack* take_slow(unsigned log2) noexcept;
   static void check_canary(const stack* s, unsigned log2) noexcept;
   bool grow(unsigned log2) noexcept;
+  void report_exhausted(unsigned log2) noexcept;
   void install_guard(stack* s, unsigned log2) noexcept;
 
   size_list lists_[largest_log2 + 1];

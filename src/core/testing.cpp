@@ -1,3 +1,4 @@
+// The virtual clock and the shuffling scheduler: switches of the hub that only tests throw.
 #include "weft/testing.hpp"
 
 #include "core/hub.hpp"
@@ -23,11 +24,9 @@ void virtual_clock::advance(std::chrono::nanoseconds d) { detail::current_hub().
 
 void wait_all_blocked() {
   detail::hub& h = detail::current_hub();
-  do {
-    detail::check_cancelled(h);
-    detail::yield(h);
-    core::turn(h, 0);
-  } while (h.ready_first != nullptr);
+  detail::waiter w("wait_all_blocked");
+  h.quiet.push_back(w);
+  detail::wait_on(h, w);
 }
 
 void shuffle(std::uint64_t seed) {

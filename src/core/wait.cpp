@@ -47,31 +47,35 @@ countdown::~countdown() {
 void countdown::watch(completion_view what) {
   if (what.home != home) throw wrong_hub("what is waited for");
   if (what.fiber != nullptr && what.fiber == current_fiber()) throw self_join();
-  if (what.waiters == nullptr) {
-    ++fired;
-    return;
-  }
   link& l = links[used++];
   l.owner = this;
   l.notify = [](wait_node* n) noexcept {
-    countdown& c = *static_cast<link*>(n)->owner;
-    ++c.fired;
+    link* l = static_cast<link*>(n);
+    countdown& c = *l->owner;
+    l->next_done = nullptr;
+    (c.last_done != nullptr ? c.last_done->next_done : c.first_done) = l;
+    c.last_done = l;
     if (c.parked != nullptr) unpark(*c.parked);
   };
-  what.waiters->push_back(l);
+  if (what.waiters == nullptr)
+    l.notify(&l);
+  else
+    what.waiters->push_back(l);
 }
 
-bool countdown::wait_one(nanos deadline, const char* reason) {
-  while (fired == 0) {
+std::size_t countdown::wait_one(nanos deadline, const char* reason) {
+  while (first_done == nullptr) {
     waiter w(reason);
     parked = &w;
     const wake why = park(*home, w, deadline);
     parked = nullptr;
-    if (why == wake::timeout && fired == 0) return false;
+    if (why == wake::timeout && first_done == nullptr) return none;
     if (why != wake::ready && why != wake::timeout) throw_if_ended(*home, why, reason);
   }
-  --fired;
-  return true;
+  link* l = first_done;
+  first_done = l->next_done;
+  if (first_done == nullptr) last_done = nullptr;
+  return static_cast<std::size_t>(l - links);
 }
 
 }  // namespace weft::detail

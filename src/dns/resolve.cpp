@@ -1,3 +1,4 @@
+// The C++ form of getaddrinfo (weft/dns.hpp): endpoints and exceptions around the POSIX-shaped call, which does the work.
 #include <netdb.h>
 
 #include <cstring>

@@ -13,6 +13,14 @@ namespace {
 
 constexpr int type_a = 1, type_aaaa = 28;
 
+// Letters, digits, '-', '_' and '.', not beginning with '-': for others libc has no answer either (res_hnok).
+bool is_host_name(const std::string& name) {
+  if (name.empty() || name.front() == '-') return false;
+  return std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+  });
+}
+
 void take_addresses(const cares& library, reply& r, int type, found_host& into) {
   hostent* host = nullptr;
   const int size = static_cast<int>(r.message.size());
@@ -52,7 +60,7 @@ found_host query(resolver& r, const std::string& name, int family) {
 }  // namespace
 
 found_host search_dns(resolver& r, const std::string& name, int family) {
-  if (name.empty()) return {};
+  if (!is_host_name(name)) return {};
   // Copied: the file may change while this fiber is parked.
   const resolv_conf conf = r.configuration();
   const auto dots = std::count(name.begin(), name.end(), '.');

@@ -26,10 +26,13 @@ long poll_parked(hub& h, const pollfd* fds, unsigned long count, nanos deadline,
     if (extra >= 0) set.add(extra, POLLIN);
     const long waited = set.park(deadline, reason);
     if (waited != 0 && waited != timed_out) return waited;
-    const long found = look();
+    long found = look();
     if (found != 0 || waited == timed_out) return found;
-    if (set.vague())
-      if (const long slept = nap(h, pause.next(), deadline, reason); slept != 0 && slept != timed_out) return slept;
+    if (!set.vague()) continue;
+    const long slept = nap(h, pause.next(), deadline, reason);
+    if (slept != 0 && slept != timed_out) return slept;
+    // What was reported during the nap found nobody waiting.
+    if ((found = look()) != 0) return found;
   }
 }
 

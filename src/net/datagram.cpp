@@ -1,3 +1,4 @@
+// Datagram sockets over the POSIX-shaped calls of weft/io.hpp. EINTR is nobody's business here: calls go on.
 #include "weft/datagram.hpp"
 
 #include <sys/socket.h>

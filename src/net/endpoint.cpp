@@ -1,3 +1,4 @@
+// Reading, showing and comparing socket addresses. Parses numbers only: nothing here may look up a name or park.
 #include "weft/endpoint.hpp"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+// Listening sockets: binding to the first address that can be bound, and accept with errors as sentences.
 #include "weft/listener.hpp"
 
 #include <netinet/in.h>

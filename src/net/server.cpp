@@ -1,3 +1,5 @@
+// stream_server: one fiber accepts, each connection has another. A handler's place (its permit and list entry) goes with its fiber,
+// also with one that was cancelled before it began, so the limit can never leak. Nothing a handler throws may reach the acceptor.
 #include "weft/server.hpp"
 
 #include <cerrno>

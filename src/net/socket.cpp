@@ -1,3 +1,4 @@
+// The descriptor under every socket object. Closing goes through Weft, which wakes the fibers that wait on it.
 #include "weft/socket.hpp"
 
 #include <sys/socket.h>

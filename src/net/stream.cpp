@@ -1,3 +1,4 @@
+// Streams over the POSIX-shaped calls of weft/io.hpp. What read_until read too much stays in `ahead_` and is served first.
 #include "weft/stream.hpp"
 
 #include <netinet/in.h>

@@ -1,3 +1,4 @@
+// Waiting on a condition: the mutex is handed back whatever ended the wait, and a notification nobody can use is passed on.
 #include "weft/condition_variable.hpp"
 
 namespace weft {

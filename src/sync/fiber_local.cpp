@@ -61,10 +61,11 @@ void add_local(std::uint64_t key, void* value, void (*destroy)(void*) noexcept) 
   fiber_base* self = current_fiber();
   fiber_extra& extra = core::extra_of(self);
   if (extra.locals == nullptr) {
-    // Nobody runs main's body, so main's values go with the hub's services.
+    // Nobody runs main's body, so main's values go with the hub's services, and what held them, too.
     if (self->is_main)
       hub_state::of(h).at_end.push_back([self] {
         if (values_of(self) != nullptr) destroy_all(self->extra->locals);
+        if (fiber_extra* left = std::exchange(self->extra, nullptr)) left->free(left);
       });
     extra.locals = new local_values;
   }

@@ -1,3 +1,4 @@
+// The slow paths of the mutexes: waiting in line, and the hand-over to the first in it.
 #include "weft/mutex.hpp"
 
 #include <system_error>

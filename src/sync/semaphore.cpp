@@ -1,3 +1,4 @@
+// The slow paths of the semaphores: permits go to waiters in the order in which they came.
 #include "weft/semaphore.hpp"
 
 namespace weft {

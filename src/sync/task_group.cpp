@@ -1,3 +1,4 @@
+// The life of a task group: children, the first failure, the join that nothing cuts short.
 #include "weft/task_group.hpp"
 
 #include "core/hub.hpp"

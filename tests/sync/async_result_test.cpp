@@ -112,5 +112,4 @@ TEST_CASE("another OS thread delivers through hub::post, and gets wrong_hub when
     home.post([&r] { r.set_value(2); });
   });
   CHECK(r.get() == 2);
-
 }

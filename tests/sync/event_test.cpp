@@ -142,7 +142,13 @@ TEST_CASE("an event used on another OS thread throws wrong_hub, with and without
   CHECK_FALSE(e.is_set());
 }
 
-TEST_CASE("main waiting for an event that nobody can set is a deadlock, with a report") {
+#ifdef __SANITIZE_THREAD__
+constexpr bool alone = false;  // the sanitizer's own thread could set it, for all the hub knows
+#else
+constexpr bool alone = true;
+#endif
+
+TEST_CASE("main waiting for an event that nobody can set is a deadlock, with a report" * doctest::skip(!alone)) {
   weft::event e;
   auto f = weft::spawn({.name = "also stuck"}, [&] { e.wait(); });
   try {

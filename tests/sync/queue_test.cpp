@@ -213,5 +213,4 @@ TEST_CASE("another OS thread puts through hub::post, and gets wrong_hub when it 
   int expected = 0;
   for (int item : q) CHECK(item == expected++);
   CHECK(expected == 10);
-
 }

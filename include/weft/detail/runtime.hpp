@@ -114,6 +114,7 @@ struct waiter : wait_node {
   void (*on_abort)(waiter*) noexcept = nullptr;  // called by the waker when the result is anything but ready
   wake result = wake::pending;
   bool uncancellable = false;                  // reacquiring a mutex, joining children: cancellation waits
+  std::uint32_t uncaught;                      // exceptions that were unwinding the fiber when it parked
   timer_node timer;
 };
 
@@ -125,6 +126,7 @@ struct scope {
   bool cancelled = false;
   bool by_deadline = false;
   bool shielded = false;
+  std::uint32_t uncaught = 0;  // exceptions that were unwinding the fiber when it entered: more now means "in a destructor since"
 };
 
 struct fiber_ops {
@@ -256,6 +258,8 @@ WEFT_API void scope_enter(hub& h, scope& s, nanos deadline) noexcept;
 // Leaves the innermost scope. True when it was cancelled and no scope outside it is: the `cancelled` that unwound to here is its own.
 WEFT_API bool scope_exit(hub& h, scope& s) noexcept;
 WEFT_API void scope_cancel(scope& s) noexcept;
+// Raises or lowers the scope's shield; what waited behind a shield that is lowered is delivered.
+WEFT_API void scope_shield(scope& s, bool on) noexcept;
 
 WEFT_API void timer_arm(hub& h, timer_node& t, nanos deadline) noexcept;
 WEFT_API void timer_disarm(hub& h, timer_node& t) noexcept;
@@ -293,7 +297,7 @@ WEFT_API void fiber_interrupt(fiber_base* f) noexcept;
 inline bool on_hub(const hub* h) noexcept {
   std::uint64_t fs;
   asm volatile("mov %%fs:0, %0" : "=r"(fs));
-  return *reinterpret_cast<const volatile std::uint64_t*>(h) == fs;
+  return __atomic_load_n(reinterpret_cast<const std::uint64_t*>(h), __ATOMIC_RELAXED) == fs;
 }
 
 }  // namespace weft::detail

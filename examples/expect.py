@@ -1,0 +1,24 @@
+# Runs an example and compares what it prints with what its first comment promises below "Prints:".
+import re
+import subprocess
+import sys
+
+source, command = sys.argv[1], sys.argv[2:]
+expected, inside = [], False
+for line in open(source, encoding="utf-8"):
+    text = re.sub(r"^\s?(//|/?\*+/?)", "", line.rstrip("\n"))
+    if re.match(r" Prints.*:$", text):
+        inside = True
+    elif inside:
+        if not text.startswith("   "):
+            break
+        expected.append(text[3:])
+done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=50)
+printed = done.stdout.splitlines()
+sys.stdout.write(done.stdout)
+if not expected:
+    sys.exit(f"{source} promises nothing")
+if done.returncode != 0:
+    sys.exit(f"{command[0]} ended with status {done.returncode}")
+if printed != expected:
+    sys.exit("expected:\n" + "\n".join(expected))
