@@ -74,7 +74,8 @@ WEFT_C_API int weft_join_for(weft_fiber *fiber, void **result, int64_t timeout);
 WEFT_C_API int weft_joinall(weft_fiber *const *fibers, size_t count, int64_t timeout);
 
 /* Asks a fiber to stop: its calls that park fail with ECANCELED from now on, a fiber that has not begun never does. Neither waits
- * nor parks. From any OS thread. Errors: ESRCH (its thread has ended). */
+ * nor parks. From any OS thread; another one than the fiber's needs a reference of its own, since the request arrives later (to be
+ * had by weft_retain on the fiber's thread). Errors: ESRCH (its thread has ended). */
 WEFT_C_API int weft_cancel(weft_fiber *fiber);
 /* weft_cancel all of them, then weft_joinall (gevent.killall). Parks. */
 WEFT_C_API int weft_killall(weft_fiber *const *fibers, size_t count, int64_t timeout);

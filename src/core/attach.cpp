@@ -148,7 +148,8 @@ void end_hub(hub& h) noexcept {
   h.main.cancel_hint = false;
   auto& state = hub_state::of(h);
   try {
-    for (auto& end : state.at_end) end();
+    // By index: what ends may register more.
+    for (std::size_t i = 0; i < state.at_end.size(); ++i) state.at_end[i]();
     const nanos deadline = detail::now(h) + grace_period();
     end_fibers(h, deadline);
     while (!close_inbox(h, detail::now(h) >= deadline)) {

@@ -111,7 +111,7 @@ bool bind(hub& h, fiber_base* f) noexcept {
   f->stk = h.stacks.take(f->stack_log2);
   if (f->stk == nullptr) return false;
   stack_head* head = head_of(f);
-  f->context = head->idle;
+  f->context = stack_pool::take_untouched(f->stk) ? nullptr : head->idle;
   if (f->context == nullptr) {
     const auto size = static_cast<std::size_t>(reinterpret_cast<char*>(head) - stack_pool::bottom(f->stk));
     f->context = make_fcontext(head, size, entry);

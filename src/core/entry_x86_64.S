@@ -1,6 +1,6 @@
 # weft_switch_park and weft_switch_yield: the functions that switch fibers, as inline code enters them
-# (include/weft/detail/switch_call.hpp). The call in here is made and returned from at one place for all fibers, so its return is always predicted; the way back to
-# the caller is an indirect jump.
+# (include/weft/detail/switch_call.hpp). The call in here is made and returned from at one place for all fibers, so its return
+# is always predicted; the way back to the caller is an indirect jump.
 	.text
 
 	.globl weft_switch_park

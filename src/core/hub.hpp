@@ -41,7 +41,6 @@ struct fiber_extra {
   const char* name = nullptr;
   void* thrown = nullptr;         // exception_ptr storage of throw_in
   void* locals = nullptr;         // fiber_local values
-  void* tsan = nullptr;
   void (*free)(fiber_extra*) noexcept = nullptr;
 };
 

@@ -103,9 +103,9 @@ void describe_fiber(hub& h, fiber_base* f, std::string& out) {
   out += '\n';
   if (f->site != nullptr) out.append("    spawned at ").append(symbol(f->site)).append("\n");
   const frames trace = backtrace_of(h, f);
-  for (int i = 0; i < trace.count; ++i) {
+  for (int i = 0; i < trace.count && trace.at[i] != nullptr; ++i) {
     // A return address may belong to the next function when the call was the last thing its caller did.
-    const std::string s = symbol(static_cast<const char*>(trace.at[i]) - 1);
+    const std::string s = symbol(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(trace.at[i]) - 1));
     out.append("    #").append(std::to_string(i)).append(" ").append(s).append("\n");
   }
 }

@@ -27,7 +27,8 @@ slab::~slab() {
 
 void* slab::take_fresh(std::size_t index, bool& fresh) noexcept {
   const std::size_t size = index * step;
-  if (static_cast<std::size_t>(end_ - at_) < size) {
+  if (size % 16 == 0) at_ = reinterpret_cast<char*>(sys::round_up(reinterpret_cast<std::size_t>(at_), 16));
+  if (at_ > end_ || static_cast<std::size_t>(end_ - at_) < size) {
     // What is left of the old run is less than one block of this size: lost until the hub ends, never more than a page.
     std::size_t bytes = runs_ == nullptr ? first_run : runs_->bytes * 2;
     if (bytes > most_run) bytes = most_run;

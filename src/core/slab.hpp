@@ -11,7 +11,7 @@ namespace weft::core {
 
 class slab {
 public:
-  static constexpr std::size_t step = 16;
+  static constexpr std::size_t step = 8;
   static constexpr std::size_t largest = 4096;
 
   slab() noexcept = default;
@@ -19,7 +19,7 @@ public:
   slab(const slab&) = delete;
   slab& operator=(const slab&) = delete;
 
-  // A block of at least `size` bytes, 16-byte aligned, contents unspecified; null when the kernel gives no memory.
+  // A block of at least `size` bytes, aligned to 16 when `size` is a multiple of 16, else to 8, contents unspecified; null when the kernel gives no memory.
   // `fresh` tells a block that was never used (all zero).
   void* take(std::size_t size, bool& fresh) noexcept {
     const std::size_t index = (size + step - 1) / step;

@@ -20,8 +20,8 @@ constexpr std::size_t canary_words = 8;
 // vm.max_map_count is 65,530 by default and a guard splits a mapping in two; half is left to the program.
 constexpr std::size_t most_mprotected = 16'000;
 
-// A slot's base is page-aligned; two low bits tell what must be remembered about it.
-constexpr std::uintptr_t has_canary = 1, is_trimmed = 2;
+// A slot's base is page-aligned; three low bits tell what must be remembered about it.
+constexpr std::uintptr_t has_canary = 1, is_trimmed = 2, is_untouched = 4;
 
 std::uintptr_t marks(const stack* s) noexcept { return reinterpret_cast<std::uintptr_t>(s->base) & 3; }
 // The base with `is_trimmed` as given; the canary mark stays.
@@ -86,8 +86,10 @@ stack* stack_pool::take_slow(unsigned log2) noexcept {
   stack* s = list.free;
   if (s != nullptr) {
     list.free = s->next_free;
-    if ((marks(s) & is_trimmed) != 0) --list.trimmed;
-    s->base = marked(s, 0);
+    if ((marks(s) & is_trimmed) != 0) {
+      --list.trimmed;
+      s->base = marked(s, 0) + is_untouched;
+    }
     if (--list.free_count < list.idle_low) list.idle_low = list.free_count;
   } else {
     if ((list.current == nullptr || list.current->used == list.current->slots) && !grow(log2)) {
@@ -99,6 +101,7 @@ stack* stack_pool::take_slow(unsigned log2) noexcept {
     s->base = c->base + (c->used << log2);
     ++c->used;
     install_guard(s, log2);
+    s->base += is_untouched;
   }
   if (++in_use_ > most_in_use_) most_in_use_ = in_use_;
   return s;

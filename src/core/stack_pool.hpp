@@ -39,7 +39,7 @@ public:
   stack* take(unsigned log2) noexcept {
     size_list& list = lists_[log2];
     stack* s = list.free;
-    if (s == nullptr || reinterpret_cast<std::uintptr_t>(s->base) & 3) [[unlikely]]
+    if (s == nullptr || reinterpret_cast<std::uintptr_t>(s->base) & 7) [[unlikely]]
       return take_slow(log2);
     list.free = s->next_free;
     if (--list.free_count < list.idle_low) list.idle_low = list.free_count;
@@ -66,7 +66,14 @@ public:
   }
   // Lowest address of the slot, guard included.
   static char* bottom(const stack* s) noexcept {
-    return reinterpret_cast<char*>(reinterpret_cast<std::uintptr_t>(s->base) & ~std::uintptr_t{3});
+    return reinterpret_cast<char*>(reinterpret_cast<std::uintptr_t>(s->base) & ~std::uintptr_t{7});
+  }
+  // Whether nothing was written to the stack since the kernel gave its pages; forgets it. (Reading such a page first would cost a
+  // second page fault.)
+  static bool take_untouched(stack* s) noexcept {
+    const auto base = reinterpret_cast<std::uintptr_t>(s->base);
+    s->base = reinterpret_cast<char*>(base & ~std::uintptr_t{4});
+    return (base & 4) != 0;
   }
 
   // Returns pages of stacks that lay idle since the last call to the kernel; for when there is nothing else to do.

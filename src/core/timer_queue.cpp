@@ -25,26 +25,40 @@ bool timer_queue::arm(timer_node& t, nanos deadline) noexcept {
   return true;
 }
 
+unsigned timer_queue::slot_for(std::uint64_t at) const noexcept {
+  // The level is the highest digit in which the slot number differs from the cursor's: its slot there lies ahead, and everything
+  // below it is reached by cascading when the cursor gets there.
+  const std::uint64_t differ = at ^ cursor_;
+  unsigned level = 0;
+  if (differ >> low_bits != 0) level = (63u - static_cast<unsigned>(__builtin_clzll(differ)) - low_bits) / level_bits + 1;
+  return first_slot(level) + static_cast<unsigned>(at >> shift_of(level) & (size_of(level) - 1));
+}
+
+unsigned timer_queue::next_occupied(unsigned level, unsigned from) const noexcept {
+  const unsigned size = size_of(level), first = first_slot(level);
+  if (from >= size) return size;
+  std::uint64_t word = occupied_[(first + from) / 64] >> from % 64 << from % 64;
+  for (unsigned base = from / 64 * 64;;) {
+    if (word != 0) return base + static_cast<unsigned>(__builtin_ctzll(word));
+    if ((base += 64) >= size) return size;
+    word = occupied_[(first + base) / 64];
+  }
+}
+
 void timer_queue::link(timer_node& t) noexcept {
   const std::uint64_t at = t.deadline >> slot_bits;
   if (at < cursor_) {
     heap_push(t);
     return;
   }
-  // The level is the highest digit in which the slot number differs from the cursor's: its slot there lies ahead, and
-  // everything below it is reached by cascading when the cursor gets there.
-  const std::uint64_t differ = at ^ cursor_;
-  unsigned level = 0;
-  if (differ != 0) level = (63u - static_cast<unsigned>(__builtin_clzll(differ))) / level_bits;
-  if (level >= level_count) level = level_count - 1;
-  const unsigned index = at >> level * level_bits & (level_size - 1);
-  slot& s = wheel_[level][index];
+  const unsigned index = slot_for(at);
+  slot& s = wheel_[index];
   t.position = in_wheel;
   t.next = nullptr;
   t.prev = s.last;
   (s.last != nullptr ? s.last->next : s.first) = &t;
   s.last = &t;
-  occupied_[level] |= std::uint64_t{1} << index;
+  mark(index);
   ++in_wheel_;
 }
 
@@ -55,18 +69,13 @@ void timer_queue::disarm(timer_node& t) noexcept {
       t.prev->next = t.next;
       t.next->prev = t.prev;
     } else {
-      // An end of its list: find the slot. The level follows from the cursor exactly as when it was linked or cascaded,
-      // because a list is emptied whenever the cursor enters its range.
-      const std::uint64_t at = t.deadline >> slot_bits;
-      const std::uint64_t differ = at ^ cursor_;
-      unsigned level = 0;
-      if (differ != 0) level = (63u - static_cast<unsigned>(__builtin_clzll(differ))) / level_bits;
-      if (level >= level_count) level = level_count - 1;
-      const unsigned index = at >> level * level_bits & (level_size - 1);
-      slot& s = wheel_[level][index];
+      // An end of its list. The slot follows from the cursor exactly as when it was linked or cascaded, because a list is emptied
+      // whenever the cursor enters its range.
+      const unsigned index = slot_for(t.deadline >> slot_bits);
+      slot& s = wheel_[index];
       (t.prev != nullptr ? t.prev->next : s.first) = t.next;
       (t.next != nullptr ? t.next->prev : s.last) = t.prev;
-      if (s.first == nullptr) occupied_[level] &= ~(std::uint64_t{1} << index);
+      if (s.first == nullptr) unmark(index);
     }
     --in_wheel_;
   } else {
@@ -76,11 +85,14 @@ void timer_queue::disarm(timer_node& t) noexcept {
   t.next = t.prev = nullptr;
 }
 
-void timer_queue::pour(slot& s) noexcept {
+void timer_queue::pour(unsigned index) noexcept {
+  slot& s = wheel_[index];
+  unmark(index);
   timer_node* t = s.first;
   s.first = s.last = nullptr;
   while (t != nullptr) {
     timer_node* next = t->next;
+    if (next != nullptr) __builtin_prefetch(next);  // each lies on the stack of another fiber
     --in_wheel_;
     link(*t);
     t = next;
@@ -91,39 +103,30 @@ void timer_queue::pour(slot& s) noexcept {
 bool timer_queue::advance() noexcept {
   if (in_wheel_ == 0) return false;
   for (;;) {
-    const unsigned index = cursor_ & (level_size - 1);
-    const std::uint64_t ahead = occupied_[0] >> index << index;
-    if (ahead != 0) {
-      const unsigned found = static_cast<unsigned>(__builtin_ctzll(ahead));
-      occupied_[0] &= ~(std::uint64_t{1} << found);
+    const unsigned found = next_occupied(0, static_cast<unsigned>(cursor_ & (size_of(0) - 1)));
+    if (found < size_of(0)) {
       const std::uint64_t old = cursor_;
-      cursor_ = (cursor_ & ~std::uint64_t{level_size - 1}) + found + 1;
-      pour(wheel_[0][found]);
-      // Stepping over the end of the level enters a new range of the levels above: bring its timers down now, or they would
-      // be looked for in the wrong list.
-      std::uint64_t entered = cursor_ ^ old;
-      for (unsigned level = 1; level < level_count && entered >> level * level_bits != 0; ++level) {
-        const unsigned i = cursor_ >> level * level_bits & (level_size - 1);
-        if (occupied_[level] >> i & 1) {
-          occupied_[level] &= ~(std::uint64_t{1} << i);
-          pour(wheel_[level][i]);
-        }
+      cursor_ = (cursor_ >> low_bits << low_bits) + found + 1;
+      pour(found);
+      // Stepping over the end of the level enters a new range of the levels above: bring its timers down now, or they would be
+      // looked for in the wrong list.
+      const std::uint64_t entered = cursor_ ^ old;
+      for (unsigned level = 1; level < level_count && entered >> shift_of(level) != 0; ++level) {
+        const unsigned s = first_slot(level) + static_cast<unsigned>(cursor_ >> shift_of(level) & (size_of(level) - 1));
+        if (is_marked(s)) pour(s);
       }
       return true;
     }
     // Nothing more on level 0: go to the next occupied slot of the lowest level that has one ahead.
     unsigned level = 1;
     for (; level < level_count; ++level) {
-      const unsigned i = cursor_ >> level * level_bits & (level_size - 1);
-      const std::uint64_t later = i + 1 < level_size ? occupied_[level] >> (i + 1) << (i + 1) : 0;
-      if (later != 0) {
-        const unsigned found = static_cast<unsigned>(__builtin_ctzll(later));
-        const unsigned shift = level * level_bits;
-        cursor_ = (cursor_ >> shift >> level_bits << level_bits | found) << shift;
-        occupied_[level] &= ~(std::uint64_t{1} << found);
-        pour(wheel_[level][found]);
-        break;
-      }
+      const auto i = static_cast<unsigned>(cursor_ >> shift_of(level) & (size_of(level) - 1));
+      const unsigned later = next_occupied(level, i + 1);
+      if (later == size_of(level)) continue;
+      const unsigned above = shift_of(level) + level_bits;
+      cursor_ = cursor_ >> above << above | std::uint64_t{later} << shift_of(level);
+      pour(first_slot(level) + later);
+      break;
     }
     if (level == level_count) return false;
   }

@@ -36,15 +36,27 @@ public:
   std::size_t size() const noexcept { return in_heap_ + in_wheel_; }
   // The earliest deadline, `never` when there is none.
   nanos next_deadline() noexcept;
+  // How many timers stand in the front, which reaches about a millisecond ahead.
+  std::size_t front_size() const noexcept { return in_heap_; }
   // Fires, in order, every timer whose deadline is at or before `now`. A timer armed meanwhile at or before `now` waits for
   // the next call, so that a callback that re-arms itself at once cannot keep the hub here.
   std::size_t expire(nanos now) noexcept;
 
 private:
   static constexpr unsigned slot_bits = 20;    // 1.05 ms
+  // Level 0 reaches 1.07 s: most timers are linked once and poured once. Each level above has 64 slots as wide as all below it.
+  static constexpr unsigned low_bits = 10;
   static constexpr unsigned level_bits = 6;
-  static constexpr unsigned level_count = 8;   // all 64 bits: a timer beyond the top level would never be found again
-  static constexpr unsigned level_size = 1u << level_bits;
+  static constexpr unsigned level_count = 7;   // all 64 bits: a timer beyond the top level would never be found again
+  static constexpr unsigned slot_count = (1u << low_bits) + (level_count - 1) * (1u << level_bits);
+  static_assert(slot_bits + low_bits + (level_count - 1) * level_bits >= 64);
+
+  // At which bit of a slot number the digit of a level begins.
+  static constexpr unsigned shift_of(unsigned level) noexcept { return level == 0 ? 0 : low_bits + (level - 1) * level_bits; }
+  static constexpr unsigned size_of(unsigned level) noexcept { return 1u << (level == 0 ? low_bits : level_bits); }
+  static constexpr unsigned first_slot(unsigned level) noexcept {
+    return level == 0 ? 0 : (1u << low_bits) + (level - 1) * (1u << level_bits);
+  }
 
   struct entry {
     nanos deadline;
@@ -59,8 +71,15 @@ private:
     timer_node* last = nullptr;
   };
 
+  // Which slot a deadline's slot number belongs to, seen from the cursor.
+  unsigned slot_for(std::uint64_t at) const noexcept;
+  // The first occupied slot of `level` at index `from` or later; size_of(level) when there is none.
+  unsigned next_occupied(unsigned level, unsigned from) const noexcept;
+  void mark(unsigned s) noexcept { occupied_[s / 64] |= std::uint64_t{1} << s % 64; }
+  void unmark(unsigned s) noexcept { occupied_[s / 64] &= ~(std::uint64_t{1} << s % 64); }
+  bool is_marked(unsigned s) const noexcept { return occupied_[s / 64] >> s % 64 & 1; }
   void link(timer_node& t) noexcept;
-  void pour(slot& s) noexcept;
+  void pour(unsigned s) noexcept;
   bool advance() noexcept;
   bool heap_reserve(std::size_t n) noexcept;
   void heap_push(timer_node& t) noexcept;
@@ -75,8 +94,8 @@ private:
   std::uint64_t cursor_ = 0;  // first slot number that has not been poured
   std::uint64_t next_order_ = 0;
   nanos expiring_ = 0;        // while `expire` runs: its `now`
-  std::uint64_t occupied_[level_count] = {};
-  slot wheel_[level_count][level_size];
+  std::uint64_t occupied_[slot_count / 64] = {};  // a bit a slot
+  slot wheel_[slot_count];                        // level by level
 };
 
 }  // namespace weft::core

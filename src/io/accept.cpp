@@ -9,16 +9,34 @@
 #include "sys/syscall.hpp"
 
 namespace weft::io {
+namespace {
+
+bool listens(int fd) noexcept {
+  int yes = 0;
+  socklen_t size = sizeof yes;
+  return sys::raw(SYS_getsockopt, fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &size) == 0 && yes != 0;
+}
+
+// With connections coming without end an acceptor would never park: now and then it lets those run that it has started.
+void let_others_run(hub& h) noexcept {
+  if ((++h.ticks & 15) != 0) return;
+  core::turn(h, 0);
+  if (h.ready_first != nullptr) detail::yield(h);
+}
+
+}  // namespace
 
 long accept4(hub& h, caller who, int fd, void* address, void* size, int flags) noexcept {
   const auto as_it_is = [&] { return sys::raw(SYS_accept4, fd, address, size, flags); };
   const auto attempt = [&]() noexcept -> long {
     const long ready = ready_now(fd, POLLIN);
-    return ready == 0 ? -EAGAIN : ready < 0 ? ready : as_it_is();
+    // On what is no listener the call fails at once, and poll(2) may never call it ready.
+    return ready == 0 && listens(fd) ? -EAGAIN : ready < 0 ? ready : as_it_is();
   };
   park_rules rules(h, who, fd, side::receive);
   const long got = until_ready(h, rules, fd, poller::in, "accept", attempt, as_it_is);
   if (got < 0) return got;
+  let_others_run(h);
   core::fd_entry* listener = h.fds.get(fd);
   core::fd_entry* fresh = note_new(h, static_cast<int>(got));
   // A connection is of the kind of its listener, which was asked once.

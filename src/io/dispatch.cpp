@@ -132,7 +132,7 @@ door_answer on_clock_nanosleep(door_frame* f, long) noexcept {
 }
 door_answer on_sched_yield(door_frame*, long) noexcept {
   return cooperate([](hub& h) {
-    if (h.ready_first != nullptr) detail::yield(h);
+    detail::yield(h);
     return long{0};  // never fails, cancelled or not
   });
 }

@@ -29,7 +29,7 @@ public:
       if (got != -EOPNOTSUPP) return got;
       nowait_ = false;
     }
-    if (kind() == static_cast<long>(facts::kind::socket) && count_ <= most_parts) {
+    if (kind() == static_cast<long>(facts::kind::socket)) {
       msghdr message{};
       message.msg_iov = const_cast<iovec*>(parts_);
       message.msg_iovlen = count_;
@@ -70,6 +70,7 @@ long read(hub& h, caller who, int fd, void* to, std::size_t n) noexcept {
 }
 
 long readv(hub& h, caller who, int fd, const iovec* parts, unsigned long count) noexcept {
+  if (count > most_parts) return sys::raw(SYS_readv, fd, parts, count);  // EINVAL
   park_rules rules(h, who, fd, side::receive);
   parts_reader reader(fd, parts, count);
   return until_ready(h, rules, fd, poller::in, "read", [&] { return reader(); }, [&] { return reader.as_it_is(); });

@@ -39,7 +39,7 @@ public:
       if (sent != -EOPNOTSUPP) return sent;
       nowait_ = false;
     }
-    if (is(facts::kind::socket) && count <= most_parts) return send_parts(at, count, 0);
+    if (is(facts::kind::socket)) return send_parts(at, count, 0);
     if (!opened_for(fd_, O_WRONLY)) return -EBADF;  // of which poll(2) knows nothing
     const long ready = ready_now(fd_, POLLOUT);
     if (ready <= 0) return ready == 0 ? -EAGAIN : ready;
@@ -78,6 +78,7 @@ private:
 };
 
 long write_parts(hub& h, caller who, int fd, const iovec* parts, unsigned long count) noexcept {
+  if (count > most_parts) return sys::raw(SYS_writev, fd, parts, count);  // EINVAL
   parts_writer writer(fd, parts, count);
   const long sent = writer(0);
   if (sent < 0 && sent != -EAGAIN) return sent;

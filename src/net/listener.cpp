@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "net/accept.hpp"
 #include "net/fail.hpp"
 #include "weft/dns.hpp"
 #include "weft/io.hpp"
@@ -43,22 +44,33 @@ listener::listener(std::string_view host, std::uint16_t port, const listen_optio
   }
 }
 
-std::pair<stream, endpoint> listener::accept_from() {
+int net::accept_one(int fd, stream& connection, endpoint& peer) {
   sockaddr_storage address{};
   for (;;) {
     socklen_t size = sizeof address;
-    const int got = weft::accept4(fd(), reinterpret_cast<sockaddr*>(&address), &size, SOCK_CLOEXEC);
-    if (got >= 0) return {stream(got), endpoint(reinterpret_cast<const sockaddr*>(&address), size)};
-    if (errno == EINTR) continue;
-    const int error = errno;
-    std::string text = "accept";
-    sockaddr_storage own{};
-    socklen_t own_size = sizeof own;
-    if (::getsockname(fd(), reinterpret_cast<sockaddr*>(&own), &own_size) == 0)
-      text += " on " + endpoint(reinterpret_cast<const sockaddr*>(&own), own_size).to_string();
-    errno = error;
-    net::fail(text);
+    const int got = weft::accept4(fd, reinterpret_cast<sockaddr*>(&address), &size, SOCK_CLOEXEC);
+    if (got >= 0) {
+      connection = stream(got);
+      peer = endpoint(reinterpret_cast<const sockaddr*>(&address), size);
+      return 0;
+    }
+    if (errno != EINTR) return errno;
   }
+}
+
+std::system_error net::accept_failure(int fd, int error) {
+  std::string text = "weft: accept";
+  sockaddr_storage own{};
+  socklen_t size = sizeof own;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&own), &size) == 0)
+    text += " on " + endpoint(reinterpret_cast<const sockaddr*>(&own), size).to_string();
+  return std::system_error(error, std::generic_category(), text);
+}
+
+std::pair<stream, endpoint> listener::accept_from() {
+  std::pair<stream, endpoint> got;
+  if (const int error = net::accept_one(fd(), got.first, got.second); error != 0) throw net::accept_failure(fd(), error);
+  return got;
 }
 
 stream listener::accept() { return accept_from().first; }

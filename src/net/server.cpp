@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/hub_state.hpp"
+#include "net/accept.hpp"
 #include "sys/report.hpp"
 #include "weft/cancel.hpp"
 #include "weft/event.hpp"
@@ -22,21 +23,21 @@ namespace {
 // A full backlog never makes accept park: the handlers get their turn every so many connections.
 constexpr std::size_t accepts_in_a_row = 64;
 
-enum class accept_failure {
+enum class failure {
   of_connection,  // the connection died before it was taken (accept(2) passes its error on): the next may do
   of_resources,   // no descriptors or memory: better later
   of_listener,    // it will never accept again
 };
 
-accept_failure kind_of(int error) {
+failure kind_of(int error) {
   switch (error) {
   case ECONNABORTED: case EPROTO: case ENETDOWN: case ENOPROTOOPT: case EHOSTDOWN: case ENONET: case EHOSTUNREACH:
   case ENETUNREACH: case EPERM: case ETIMEDOUT:
-    return accept_failure::of_connection;
+    return failure::of_connection;
   case EMFILE: case ENFILE: case ENOBUFS: case ENOMEM:
-    return accept_failure::of_resources;
+    return failure::of_resources;
   default:
-    return accept_failure::of_listener;
+    return failure::of_listener;
   }
 }
 
@@ -60,12 +61,12 @@ struct stream_server::state : std::enable_shared_from_this<state> {
     }
   };
 
-  void report(const endpoint& peer) {
+  void report(const std::exception_ptr& failure, const endpoint& peer) {
     if (told) {
-      told(std::current_exception(), peer);
+      told(failure, peer);
       return;
     }
-    const std::string what = core::describe(std::current_exception());
+    const std::string what = core::describe(failure);
     sys::report() << "stream_server: " << (peer ? "handler for " + peer.to_string() : std::string("accept")).c_str() << ": "
                   << what.c_str() << "\n";
   }
@@ -74,9 +75,7 @@ struct stream_server::state : std::enable_shared_from_this<state> {
     try {
       handle(std::move(connection), peer);
     } catch (const std::exception&) {
-      report(peer);
-    } catch (const cancelled&) {
-      throw;
+      report(std::current_exception(), peer);
     }
   }
 
@@ -91,30 +90,38 @@ struct stream_server::state : std::enable_shared_from_this<state> {
 
   // Takes one connection; false when there will be none any more.
   bool accept_one() {
-    std::pair<stream, endpoint> got;
+    stream connection;
+    endpoint peer;
     slots.acquire();
+    int error;
     try {
-      got = at.accept_from();
-    } catch (const std::system_error& e) {
-      slots.release();
-      const accept_failure kind = kind_of(e.code().value());
-      if (kind == accept_failure::of_connection) return true;
-      if (!stopping) report({});
-      if (kind == accept_failure::of_listener) return false;
-      this_fiber::sleep_for(options.retry_delay);
-      return true;
+      error = net::accept_one(at.fd(), connection, peer);
     } catch (...) {
       slots.release();
       throw;
     }
+    if (error != 0) {
+      slots.release();
+      return go_on_after(error);
+    }
     ++accepted;
     try {
-      start_handler(std::move(got.first), got.second);
-    } catch (const out_of_stacks&) {
-      report({});
+      start_handler(std::move(connection), peer);
+    } catch (const std::exception&) {  // out_of_stacks, bad_alloc
+      report(std::current_exception(), peer);
       this_fiber::sleep_for(options.retry_delay);
     }
     if (accepted % accepts_in_a_row == 0) this_fiber::yield();
+    return true;
+  }
+
+  // False when the listener is of no use any more.
+  bool go_on_after(int error) {
+    const failure kind = kind_of(error);
+    if (kind == failure::of_connection) return true;
+    if (!stopping) report(std::make_exception_ptr(net::accept_failure(at.fd(), error)), {});
+    if (kind == failure::of_listener) return false;
+    this_fiber::sleep_for(options.retry_delay);
     return true;
   }
 

@@ -52,6 +52,7 @@ static void *use_from_afar(void *arg) {
   s->killall_error = weft_killall(&s->fiber, 1, WEFT_FOREVER) == 0 ? 0 : errno;
   s->retained = weft_retain(s->fiber) != NULL;
   CHECK(weft_cancel(s->fiber) == 0);
+  weft_release(s->fiber);
   return NULL;
 }
 
@@ -60,6 +61,7 @@ static void another_thread_may_only_cancel(void) {
   void *result = NULL;
   pthread_t thread;
   CHECK(weft_spawn(&s.fiber, sleep_long, NULL) == 0);
+  CHECK(weft_retain(s.fiber) == s.fiber); /* the thread's own reference */
   CHECK(pthread_create(&thread, NULL, use_from_afar, &s) == 0);
   CHECK(weft_join(s.fiber, &result) == 0);
   CHECK(result == (void *)(intptr_t)ECANCELED);

@@ -51,6 +51,7 @@ std::string words(const child_result& r) {
 }
 
 void perform(const scene& s) {
+  ::alarm(12);  // a scene that hangs dies, and the comparison says which it was
   std::printf("<<<\n");
   s.run();
   std::printf(">>>\n");

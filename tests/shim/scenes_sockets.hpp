@@ -351,7 +351,7 @@ inline void passed_descriptor() {
 inline const scene sockets[] = {
     {"conversation", conversation}, {"big_transfer", big_transfer}, {"flags", flags},
     {"nonblocking", nonblocking, false}, {"time_limits", time_limits}, {"errors", errors, false},
-    {"broken_pipe", broken_pipe, false}, {"datagrams", datagrams}, {"passed_descriptor", passed_descriptor},
+    {"broken_pipe", broken_pipe, false}, {"datagrams", datagrams}, {"passed_descriptor", passed_descriptor, false},
 };
 
 }  // namespace weft_test::scenes
