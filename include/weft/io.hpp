@@ -7,6 +7,7 @@
 //   one system call and takes it back).
 // - They throw `cancelled` when the fiber is cancelled while it would wait, what was thrown in, and `deadlock`. When a part has been
 //   transferred, the count of it is returned instead, and the next wait throws.
+// - A call that need not wait does not let others run, as in gevent: a loop of such calls wants a yield() now and then.
 // - On a descriptor that is closed by weft::close while a fiber waits, the wait ends with EBADF. Several fibers may wait on one.
 // - send, sendmsg, write and writev come back when everything is sent, or with less when an error or a cancellation came between.
 //

@@ -24,9 +24,9 @@ constexpr std::size_t most_mprotected = 16'000;
 constexpr std::uintptr_t has_canary = 1, is_trimmed = 2, is_untouched = 4;
 
 std::uintptr_t marks(const stack* s) noexcept { return reinterpret_cast<std::uintptr_t>(s->base) & 3; }
-// The base with `is_trimmed` as given; the canary mark stays.
-char* marked(const stack* s, std::uintptr_t trimmed) noexcept {
-  return reinterpret_cast<char*>((reinterpret_cast<std::uintptr_t>(s->base) & ~is_trimmed) | trimmed);
+// The base with `mark` set and, unless it is that, `is_trimmed` cleared; the others stay.
+char* marked(const stack* s, std::uintptr_t mark) noexcept {
+  return reinterpret_cast<char*>((reinterpret_cast<std::uintptr_t>(s->base) & ~is_trimmed) | mark);
 }
 
 std::size_t guard_bytes(unsigned log2) noexcept { return log2 >= 18 ? 4 * sys::page_size : sys::page_size; }
@@ -88,7 +88,7 @@ stack* stack_pool::take_slow(unsigned log2) noexcept {
     list.free = s->next_free;
     if ((marks(s) & is_trimmed) != 0) {
       --list.trimmed;
-      s->base = marked(s, 0) + is_untouched;
+      s->base = marked(s, is_untouched);
     }
     if (--list.free_count < list.idle_low) list.idle_low = list.free_count;
   } else {

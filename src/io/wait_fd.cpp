@@ -9,9 +9,10 @@
 namespace weft::io {
 
 long wait_fd(hub& h, int fd, core::fd_entry& e, std::uint32_t events, nanos deadline, const char* reason) noexcept {
-  const int refused = h.poll->watch(fd, events, e.reg);
-  if (refused != 0) [[unlikely]]
-    return refused;
+  // A poller that registers once notes so in `watched`: nothing to tell it, and no call.
+  if ((events & ~e.reg.watched) != 0)
+    if (const int refused = h.poll->watch(fd, events, e.reg); refused != 0) [[unlikely]]
+      return refused;
   detail::waiter w(reason);
   core::fd_node node(w, events);
   e.waiters.push_back(node);

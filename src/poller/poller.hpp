@@ -1,8 +1,8 @@
 // Readiness from the kernel, behind one small interface. Knows descriptors and bits, not fibers.
 //
-// The contract, which both pollers keep: after `watch(fd, events)` at least one report for `fd` follows once any of `events` is
-// ready, also when it was ready already. A report may be spurious. So a waiter does: take the descriptor's sequence; try; if it would
-// block and the sequence is unchanged, watch and park.
+// The contract, which both pollers keep: what a try found not ready is reported once it is, if `watch` is called after the try and
+// nothing was reported in between, also when it became ready before `watch`. A report may be spurious. So a waiter does: take the
+// descriptor's sequence; try; if it would block and the sequence is unchanged, watch and park.
 // epoll registers once, edge-triggered: `watch` is then free of system calls. select is level-triggered: `watch` adds the bits to
 // the sets, a report removes them.
 #pragma once

@@ -72,6 +72,34 @@ TEST_CASE("a report for an earlier owner of the number does not reach the next o
   CHECK(get(duplicate) == "for the duplicate");
 }
 
+TEST_CASE("a registration that outlived its number is not heard by the next owner") {
+  ends e = unix_pair();
+  owned_fd duplicate(::dup(e.a));
+  auto reader = weft::spawn([&] { return get(e.a); });
+  weft::testing::wait_all_blocked();
+  put(e.b, "x");
+  reader.join();
+  const int number = e.a.release();
+  ::close(number);  // out of Weft's sight: with epoll, the duplicate keeps the registration alive
+  std::vector<ends> pairs;
+  do pairs.push_back(unix_pair());
+  while (pairs.back().a != number && pairs.back().b != number && pairs.size() < 50);
+  owned_fd& next = pairs.back().a == number ? pairs.back().a : pairs.back().b;
+  owned_fd& peer = pairs.back().a == number ? pairs.back().b : pairs.back().a;
+  REQUIRE(next == number);
+  auto waiting = weft::spawn([&] { return get(next); });
+  weft::testing::wait_all_blocked();
+  const auto quiet = weft::this_hub().stats().switches;
+  for (int i = 0; i < 5; ++i) weft::testing::wait_all_blocked();
+  const auto calm = weft::this_hub().stats().switches - quiet;
+  const auto before = weft::this_hub().stats().switches;
+  put(e.b, "stale");
+  for (int i = 0; i < 5; ++i) weft::testing::wait_all_blocked();
+  CHECK(weft::this_hub().stats().switches - before == calm);  // the waiting fiber did not run
+  put(peer, "mine");
+  CHECK(waiting.get() == "mine");
+}
+
 TEST_CASE("descriptors beyond 1,024 are waited on like others") {
   rlimit limit{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
@@ -88,6 +116,15 @@ TEST_CASE("descriptors beyond 1,024 are waited on like others") {
     weft::testing::wait_all_blocked();
     put(e.b, "up here");
     CHECK(reader.get() == "up here");
+    // select(2) takes sets of any size, only libc's type ends at 1,024.
+    std::vector<unsigned long> in(high / 64 + 1);
+    in[static_cast<std::size_t>(high / 64)] = 1ul << high % 64;
+    auto selecting = weft::spawn([&] { return weft::select(high + 1, reinterpret_cast<fd_set*>(in.data()), nullptr, nullptr, nullptr); });
+    weft::testing::wait_all_blocked();
+    CHECK_FALSE(selecting.done());
+    put(e.b, "again");
+    CHECK(selecting.get() == 1);
+    CHECK(in[static_cast<std::size_t>(high / 64)] == 1ul << high % 64);
   }
   ::setrlimit(RLIMIT_NOFILE, &before);
 }
