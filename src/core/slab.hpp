@@ -19,7 +19,8 @@ public:
   slab(const slab&) = delete;
   slab& operator=(const slab&) = delete;
 
-  // A block of at least `size` bytes, aligned to 16 when `size` is a multiple of 16, else to 8, contents unspecified; null when the kernel gives no memory.
+  // A block of at least `size` bytes, aligned to 16 when `size` is a multiple of 16, else to 8, contents unspecified; null when
+  // the kernel gives no memory.
   // `fresh` tells a block that was never used (all zero).
   void* take(std::size_t size, bool& fresh) noexcept {
     const std::size_t index = (size + step - 1) / step;

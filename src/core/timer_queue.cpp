@@ -9,7 +9,10 @@ constexpr std::uint32_t idle = 0, in_wheel = 1, heap_base = 2;
 
 }  // namespace
 
-timer_queue::timer_queue() noexcept = default;
+timer_queue::timer_queue() noexcept {
+  sys::fill(occupied_, 0, sizeof occupied_);
+  sys::fill(wheel_, 0, sizeof wheel_);
+}
 
 timer_queue::~timer_queue() {
   if (heap_ != nullptr) sys::unmap(heap_, heap_capacity_ * sizeof(entry));

@@ -67,8 +67,8 @@ private:
     }
   };
   struct slot {
-    timer_node* first = nullptr;
-    timer_node* last = nullptr;
+    timer_node* first;
+    timer_node* last;
   };
 
   // Which slot a deadline's slot number belongs to, seen from the cursor.
@@ -94,8 +94,8 @@ private:
   std::uint64_t cursor_ = 0;  // first slot number that has not been poured
   std::uint64_t next_order_ = 0;
   nanos expiring_ = 0;        // while `expire` runs: its `now`
-  std::uint64_t occupied_[slot_count / 64] = {};  // a bit a slot
-  slot wheel_[slot_count];                        // level by level
+  std::uint64_t occupied_[slot_count / 64];  // a bit a slot
+  slot wheel_[slot_count];                   // level by level
 };
 
 }  // namespace weft::core

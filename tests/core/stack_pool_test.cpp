@@ -58,7 +58,9 @@ TEST_CASE("stacks are usable from the top down to the guard, and disjoint") {
     taken.push_back(s);
   }
   for (int i = 0; i < 200; ++i)
-    for (char* p = stack_pool::bottom(taken[static_cast<std::size_t>(i)]) + 4096; p < stack_pool::top(taken[static_cast<std::size_t>(i)], 16); p += 512)
+    for (char *p = stack_pool::bottom(taken[static_cast<std::size_t>(i)]) + 4096,
+              *end = stack_pool::top(taken[static_cast<std::size_t>(i)], 16);
+         p < end; p += 512)
       REQUIRE(static_cast<unsigned char>(*p) == i);
   CHECK(pool.in_use() == 200);
   for (stack* s : taken) pool.give(s, 16);
@@ -92,7 +94,8 @@ TEST_CASE("tops are staggered over cache lines, at most half a page") {
   std::vector<std::uintptr_t> offsets;
   for (int i = 0; i < 32; ++i) {
     stack* s = pool.take(18);
-    offsets.push_back(reinterpret_cast<std::uintptr_t>(stack_pool::bottom(s)) + (1 << 18) - reinterpret_cast<std::uintptr_t>(stack_pool::top(s, 18)));
+    offsets.push_back(reinterpret_cast<std::uintptr_t>(stack_pool::bottom(s)) + (1 << 18) -
+                      reinterpret_cast<std::uintptr_t>(stack_pool::top(s, 18)));
   }
   for (std::size_t i = 1; i < offsets.size(); ++i) CHECK(offsets[i] != offsets[i - 1]);
   for (const std::uintptr_t o : offsets) CHECK(o < 2048);

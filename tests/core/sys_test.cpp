@@ -70,7 +70,9 @@ TEST_CASE("features that are asked for" * doctest::skip()) {
 }
 
 TEST_CASE("WEFT_WITHOUT takes exactly the features away that it names") {
-  const auto with = [](const char* list) { return weft_test::run_self("features that are asked for", {std::string("WEFT_WITHOUT=") + list}).out; };
+  const auto with = [](const char* list) {
+    return weft_test::run_self("features that are asked for", {std::string("WEFT_WITHOUT=") + list}).out;
+  };
   const auto all = weft_test::run_self("features that are asked for", {"WEFT_WITHOUT"}).out;
   for (const char* name : {"guard=1", "mprotect=1", "pwait2=1", "nowait=1", "fsgsbase=1", "uring=1", "then uring=0"})
     CHECK(all.find(name) != std::string::npos);

@@ -38,7 +38,8 @@ TEST_CASE("a program of threads says the same with the shim as without") {
 }
 
 TEST_CASE("shells, pipelines and their children run under the shim") {
-  const std::string script = "printf 'b\\na\\n' | sort | tr a-z A-Z; (sleep 0.01; exit 3); echo $?; seq 1000 | wc -l; exec 5>&1; echo five >&5";
+  const std::string script =
+      "printf 'b\\na\\n' | sort | tr a-z A-Z; (sleep 0.01; exit 3); echo $?; seq 1000 | wc -l; exec 5>&1; echo five >&5";
   const child_result with = run_program({"/bin/sh", "-c", script});
   const child_result without = run_program({"/bin/sh", "-c", script}, {"LD_PRELOAD"});
   CHECK(with.exit_code == 0);
