@@ -10,7 +10,7 @@
 
 #include "core/fcontext.hpp"
 #include "core/hub_state.hpp"
-#include "sys/report.hpp"
+#include "sys/syscall.hpp"
 #include "weft/fiber.hpp"
 #include "weft/hub.hpp"
 
@@ -115,8 +115,15 @@ void stuck(hub& h, bool certain) noexcept {
   if (certain && h.main.parked != nullptr && detail::unpark(*h.main.parked, wake::deadlock)) return;
   h.idle_reported = true;
   try {
-    sys::report() << (certain ? "deadlock" : "every fiber is parked, and only another OS thread could wake one") << ":\n"
-                  << run_info().c_str();
+    std::string text = "weft: ";
+    text += certain ? "deadlock" : "every fiber is parked, and only another OS thread could wake one";
+    text += ":\n" + run_info();
+    // Not by sys::report, which cuts: with many fibers the one to look for may be the last.
+    for (std::size_t at = 0; at < text.size();) {
+      const long n = sys::raw(SYS_write, 2, text.data() + at, text.size() - at);
+      if (n <= 0) break;
+      at += static_cast<std::size_t>(n);
+    }
   } catch (...) {
   }
 }
