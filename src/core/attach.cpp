@@ -141,6 +141,15 @@ bool close_inbox(hub& h, bool anyway) {
   return true;
 }
 
+// Handles that outlive their thread still read their fiber's block, and stacks of fibers that did not end hold live objects.
+bool nothing_left(const hub& h) noexcept { return h.live == 1 && h.blocks_out == 0 && h.main.refs == 1; }
+
+void close_for_good(hub& h) noexcept {
+  hub_state::of(h).release();
+  hub_close(h);
+  give_hub_memory(&h);
+}
+
 void end_hub(hub& h) noexcept {
   // exit() in a fiber ends the process from there: the others are not unwound (the standard's rule for threads).
   if (detail::current_fiber() != &h.main) return;
@@ -162,7 +171,6 @@ void end_hub(hub& h) noexcept {
     close_inbox(h, true);
   }
   carrier* block = h.block;
-  const bool leftovers = h.live > 1;
   {
     const std::lock_guard guard(registry_lock);
     for (hub** at = &hubs; *at != nullptr; at = &(*at)->next_hub)
@@ -174,14 +182,14 @@ void end_hub(hub& h) noexcept {
   release_signal_stack(block);
   set_gs(&nobody);
   give_block(block);
-  // Handles that outlive their thread still read their fiber's block, and stacks of fibers that did not end hold live objects.
-  if (leftovers || h.blocks_out != 0 || h.main.refs != 1) {
-    h.poll->shut();
-    return;
+  h.poll->shut();
+  bool unused;
+  {
+    const std::lock_guard guard(state.lock);
+    state.ended = true;
+    unused = nothing_left(h);
   }
-  state.release();
-  hub_close(h);
-  give_hub_memory(&h);
+  if (unused) close_for_good(h);
 }
 
 struct thread_end {
@@ -205,6 +213,38 @@ struct main_operations {
 }  // namespace
 
 void (*on_hub_created)(hub& h) noexcept = nullptr;
+
+void hold_registry() noexcept { registry_lock.lock(); }
+
+void release_registry() noexcept { registry_lock.unlock(); }
+
+void release_registry_in_child() noexcept {
+  hubs = detail::try_hub();
+  if (hubs != nullptr) hubs->next_hub = nullptr;
+  registry_lock.unlock();
+}
+
+void release_after_end(fiber_base* f) noexcept {
+  hub& h = *f->home;
+  auto& state = hub_state::of(h);
+  {
+    const std::lock_guard guard(state.lock);
+    if (f->refs > 1) {
+      --f->refs;
+      if (!state.ended || !nothing_left(h)) return;
+      f = nullptr;
+    }
+  }
+  if (f != nullptr) {
+    // The last handle: no other thread can reach the fiber. What it left behind is destroyed without the lock, for it may hold
+    // other handles of the same hub.
+    if (leaves_something(f)) fiber_dispose(f);
+    const std::lock_guard guard(state.lock);
+    detail::fiber_release(f);
+    if (!state.ended || !nothing_left(h)) return;
+  }
+  close_for_good(h);
+}
 
 void for_each_hub(const std::function<void(hub&)>& fn) {
   const std::lock_guard guard(registry_lock);

@@ -43,7 +43,7 @@ void fiber_release(fiber_base* f) noexcept {
   if (--f->refs != 0) return;
   hub& h = *f->home;
   // A cancellation from another thread may be on its way to this fiber: it must arrive before the block is another fiber's.
-  if (!h.inbox.quick_empty()) [[unlikely]]
+  if (!h.inbox.quick_empty() && !h.closing) [[unlikely]]
     core::take_remote(h);
   if (core::leaves_something(f)) core::fiber_dispose(f);
   ++f->epoch;

@@ -174,7 +174,7 @@ void any_fiber::release(fiber_base* f) noexcept {
     detail::fiber_release(f);
     return;
   }
-  // Dropped on another OS thread: the reference goes home. When home has ended, the block just stays.
+  // Dropped on another OS thread: the reference goes home.
   const auto run = [](detail::hub&, core::remote_node* n) noexcept {
     const std::unique_ptr<core::request> mine(static_cast<core::request*>(n));
     any_fiber last(mine->fiber);
@@ -185,9 +185,11 @@ void any_fiber::release(fiber_base* f) noexcept {
       }
   };
   try {
-    core::send(f, run);
+    if (core::send(f, run)) return;
   } catch (...) {
+    return;  // without memory for the message the reference is lost
   }
+  core::release_after_end(f);
 }
 
 bool any_fiber::successful() const noexcept {

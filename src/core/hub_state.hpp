@@ -23,6 +23,7 @@ struct hub_state {
   std::atomic<int> refs{1};
   std::mutex lock;
   hub* home;
+  bool ended = false;  // its thread will not touch the hub any more: who drops the last handle frees it
   // Weft's own per-hub services (resolver, ...) register what must end before the hub does.
   std::vector<std::function<void()>> at_end;
   // What the hub listens to (src/sync/signal_source.hpp), made on first use.
@@ -48,11 +49,19 @@ extern void (*destroy_fiber_locals)(void* locals) noexcept;
 // Told of every new hub, on its thread, when it is ready for use. Set by src/sync (SIGINT).
 extern void (*on_hub_created)(hub& h) noexcept;
 
+// Around fork(2): the registry's lock is held across it, and the child forgets the hubs of threads that it does not have.
+void hold_registry() noexcept;
+void release_registry() noexcept;
+void release_registry_in_child() noexcept;
+
 // Calls `fn` for every living hub, under the lock that keeps hubs from ending: no parking in it.
 void for_each_hub(const std::function<void(hub&)>& fn);
 
 // Hands a node to the hub, from any thread. False, and the node stays the caller's, when the hub has ended.
 bool post_node(detail::hub_state& state, remote_node& n);
+
+// Gives a reference back when the hub of the fiber has ended, from any thread; with the last one of all, what is left of the hub.
+void release_after_end(fiber_base* f) noexcept;
 
 // Runs fn() in a new fiber of the hub, from any thread. False when the hub has ended.
 bool post_function(detail::hub_state& state, std::function<void()> fn);

@@ -101,6 +101,7 @@ TEST_CASE("print_run_info writes to standard error") {
   CHECK(has(r.err, "\"main\": running"));
 }
 
+#if !defined(__SANITIZE_THREAD__)  // which dislikes exceptions in signal handlers, that is malloc
 namespace {
 int refusals = 0;
 void parks_in_handler(int) {
@@ -128,3 +129,4 @@ TEST_CASE("parking on a signal stack throws would_block_hub, and the fiber goes 
   sigaction(SIGUSR2, &old, nullptr);
   CHECK(weft::spawn([] { return 2; }).get() == 2);
 }
+#endif

@@ -250,7 +250,14 @@ TEST_CASE("every hub that waits is told, whichever thread the kernel chose") {
   CHECK(there == SIGUSR1);
 }
 
-TEST_CASE("waiting for a signal is no deadlock") {
+// ThreadSanitizer holds a signal from outside back until the next call it intercepts, and the hub's system calls are its own.
+#ifdef __SANITIZE_THREAD__
+constexpr bool signals_are_late = true;
+#else
+constexpr bool signals_are_late = false;
+#endif
+
+TEST_CASE("waiting for a signal is no deadlock" * doctest::skip(signals_are_late)) {
   // The only other thread is a child process's: nothing here but the signal can wake main.
   const pid_t parent = getpid();
   weft::signal_receiver r(SIGUSR1);

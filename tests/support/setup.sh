@@ -75,14 +75,9 @@ weft_build() {
     weft_link "$dir"
 }
 
-# The documented paths (build/weft, build/libweft.so, build/libweft-shim.so), wherever meson puts its outputs.
+# The documented paths (build/weft, build/libweft.so, build/libweft-shim.so): links that the build makes.
 weft_link() {
     local dir=$1 file
-    while IFS= read -r file; do
-        ln -sfn "${file#"$dir"/}" "$dir/$(basename "$file")"
-    done < <(find "$dir" -mindepth 2 -maxdepth 3 \( -type f -o -type l \) \
-        \( -name 'libweft.so*' -o -name 'libweft-shim.so*' -o -path '*/shim/weft' -o -path '*/cmd/weft' \) \
-        ! -name '*.symbols' ! -path '*.p/*')
     for file in weft libweft.so libweft-shim.so; do
         [ -e "$dir/$file" ] || weft_die "the build made no $file"
     done
