@@ -141,20 +141,22 @@ auto spawn(F&& fn, Args&&... args) {
 namespace this_fiber {
 
 namespace detail_ {
-WEFT_API void sleep_until(detail::hub& h, detail::nanos deadline);
+inline void sleep_ns(detail::hub& h, detail::nanos ns) {
+  if (ns == 0) return detail::yield_here(h);
+  detail::waiter w("sleep");
+  detail::wait_on(h, w, detail::deadline_in(h, ns));
 }
+}  // namespace detail_
 
 // Parks for at least `d`; a zero or negative duration yields once. Throws cancelled.
 template <class Rep, class Period>
 void sleep_for(std::chrono::duration<Rep, Period> d) {
-  detail::hub& h = detail::current_hub();
-  detail_::sleep_until(h, detail::deadline_after(h, d));
+  detail_::sleep_ns(detail::current_hub(), detail::to_nanos(d));
 }
 // Parks until `t` on its clock (what is left until then is measured once).
 template <class Clock, class Duration>
 void sleep_until(std::chrono::time_point<Clock, Duration> t) {
-  detail::hub& h = detail::current_hub();
-  detail_::sleep_until(h, detail::deadline_at(h, t));
+  sleep_for(t - Clock::now());
 }
 // Lets every fiber that is ready now run first (gevent.sleep(0)). Throws cancelled when that is due, before or after.
 inline void yield() { detail::yield_here(detail::current_hub()); }

@@ -161,7 +161,7 @@ const char* weft_name(const weft_fiber* fiber) {
 int weft_sleep(int64_t duration) {
   return guarded([&] {
     detail::hub& h = detail::current_hub();
-    this_fiber::detail_::sleep_until(h, detail::deadline_in(h, duration > 0 ? static_cast<detail::nanos>(duration) : 0));
+    this_fiber::detail_::sleep_ns(h, duration > 0 ? static_cast<detail::nanos>(duration) : 0);
   });
 }
 

@@ -308,15 +308,6 @@ std::string_view any_fiber::name() const noexcept {
 
 namespace this_fiber {
 
-void detail_::sleep_until(detail::hub& h, detail::nanos deadline) {
-  if (deadline <= detail::now(h)) {
-    yield();
-    return;
-  }
-  detail::waiter w("sleep");
-  detail::wait_on(h, w, deadline);
-}
-
 any_fiber current() {
   detail::current_hub();
   fiber_base* f = detail::current_fiber();

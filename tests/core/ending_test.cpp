@@ -361,6 +361,30 @@ TEST_CASE("fibers are spawned before the stacks run out" * doctest::skip()) {
   CHECK(weft::this_hub().stats().stacks == 0);
 }
 
+TEST_CASE("detached fibers get no stack, and who hears of it parks" * doctest::skip()) {
+  weft::this_hub();
+  rlimit limit{400u << 20, 400u << 20};
+  REQUIRE(setrlimit(RLIMIT_AS, &limit) == 0);
+  int told = 0, refused = 0;
+  weft::on_error([&](const weft::unobserved_failure& f) {
+    CHECK(std::string(f.text).find("weft::out_of_stacks") == 0);
+    ++told;
+    // Told in the middle of a switch: there is no fiber here that could wait.
+    try { weft::this_fiber::yield(); } catch (const weft::would_block_hub&) { ++refused; }
+  });
+  for (int i = 0; i < 3'000; ++i) weft::spawn([] { sleep_for(1h); });
+  weft::this_fiber::yield();
+  CHECK(told > 300);
+  CHECK(refused == told);
+  weft::on_error({});
+}
+
+TEST_CASE("a failure for want of a stack is reported where nothing can park") {
+  const child_result r = run_self("detached fibers get no stack, and who hears of it parks");
+  CAPTURE(r.out);
+  CHECK(r.exit_code == 0);
+}
+
 TEST_CASE("a fiber that gets no stack when its turn comes fails with out_of_stacks") {
   const child_result r = run_self("fibers are spawned before the stacks run out");
   CAPTURE(r.out);

@@ -2,7 +2,10 @@
 #include <doctest/doctest.h>
 
 #include <cerrno>
+#include <condition_variable>
+#include <mutex>
 #include <sys/socket.h>
+#include <thread>
 #include <unistd.h>
 #include <vector>
 
@@ -174,4 +177,39 @@ TEST_CASE("a poll looks in now and then while the ready queue never empties") {
   CHECK(watcher.join_for(30s));
   stop = true;
   busy.join();
+}
+
+TEST_CASE("what another thread sent just before the hub sleeps is seen before it sleeps") {
+  hub& h = current_hub();
+  socket_pair s;
+  bool rescued = false;
+  waiter w("test");
+  // Nothing but the inbox wakes main; when that fails, a descriptor does, so that the test fails instead of hanging.
+  auto rescue = weft::spawn([&] {
+    rescued = weft::io::wait_fd(h, s.ends[0], *h.fds.get(s.ends[0]), poller::in, never, "test") == 0;
+    unpark(w);
+  });
+  weft::this_fiber::yield();
+  std::mutex lock;
+  std::condition_variable changed;
+  bool over = false;
+  std::thread watch([&] {
+    std::unique_lock held(lock);
+    if (!changed.wait_for(held, 10s, [&] { return over; })) s.send();
+  });
+  struct wakes : core::remote_node {
+    waiter* w;
+  } node;
+  node.w = &w;
+  node.run = [](hub&, core::remote_node* n) noexcept { unpark(*static_cast<wakes*>(n)->w); };
+  core::hub_post(h, node);  // nobody sleeps yet, so nobody is woken by it
+  CHECK(park(h, w) == wake::ready);
+  {
+    const std::lock_guard held(lock);
+    over = true;
+  }
+  changed.notify_one();
+  watch.join();
+  CHECK_FALSE(rescued);
+  rescue.kill();
 }
