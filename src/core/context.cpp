@@ -142,12 +142,15 @@ bool annotations_wanted() noexcept {
   fiber_base* self = h.block->current;
   while (next->context == nullptr && next != self) {  // main has no context before its first switch
     if (bind(h, next)) break;
-    // No stack: the fiber fails without having run (whoever joins it hears why), and the next one has its turn.
+    // No stack: the fiber fails without having run (whoever joins it hears why), and the next one has its turn. This is the middle
+    // of another fiber's park: the destructors and handlers that run here cannot park.
+    ++h.block->in_weft;
     next->result = detail::outcome::no_stack;
     next->ops->discard(next);
     next->state = fiber_state::done;
     finish(h, next);
     detail::fiber_release(next);
+    --h.block->in_weft;
     next = next_ready(h);
   }
   return next;
