@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
@@ -299,7 +300,10 @@ TEST_CASE("the program faults elsewhere" * doctest::skip()) {
   struct sigaction mine {};
   mine.sa_handler = [](int) { _exit(33); };
   sigaction(SIGSEGV, &mine, nullptr);
-  weft::spawn([] { *reinterpret_cast<volatile int*>(8) = 1; }).get();
+  weft::spawn([] {
+    volatile std::uintptr_t nowhere = 8;
+    *reinterpret_cast<volatile int*>(nowhere) = 1;
+  }).get();
 }
 
 TEST_CASE("a fault that is no overflow goes to the program's own handler") {
