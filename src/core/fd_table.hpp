@@ -29,7 +29,6 @@ struct fd_entry {
   fd_kind kind = fd_kind::unknown;
   bool drained = false;        // the last read emptied the socket and nothing was reported since: park without trying
   bool past_plain = false;     // FIN, error or urgent data were seen: a short read says nothing any more
-  bool always_ready = false;   // epoll refuses it (regular file)
   detail::wait_list waiters;
 };
 

@@ -166,7 +166,7 @@ void fd_forget(hub& h, int fd) noexcept {
   h.poll->forget(fd, e->reg);
   ++e->sequence;
   e->kind = fd_kind::unknown;
-  e->drained = e->past_plain = e->always_ready = false;
+  e->drained = e->past_plain = false;
   while (detail::wait_node* n = e->waiters.pop_front()) {
     auto* node = static_cast<fd_node*>(n);
     --h.fd_waiters;
