@@ -182,9 +182,15 @@ bool equal(const char* a, const char* b, const char* b_end) noexcept {
 
 }  // namespace
 
-const door_entry* door_table(int& count) noexcept {
-  count = static_cast<int>(sizeof rows / sizeof *rows);
-  return rows;
+door_rows descriptor_rows() noexcept { return {rows, rows + sizeof rows / sizeof *rows}; }
+
+std::size_t door_table(door_rows* parts) noexcept {
+  // One line a file of handlers.
+  constexpr door_rows (*files[])() noexcept = {descriptor_rows};
+  std::size_t n = 0;
+  for (auto* file : files) parts[n++] = file();
+  static_assert(sizeof files / sizeof *files <= most_door_parts);
+  return n;
 }
 
 bool group_selected(const char* group, const char* selection) noexcept {

@@ -4,6 +4,8 @@
 // from them is freestanding and built for general registers only. Each first decides whether the call is Weft's business at all.
 #pragma once
 
+#include <cstddef>
+
 namespace weft::io {
 
 // The caller's six arguments as it left them in registers. Handlers must not change them.
@@ -39,8 +41,29 @@ struct door_entry {
   door_handler handle;
 };
 
-// The rows; `count` gets their number.
-const door_entry* door_table(int& count) noexcept;
+// A part of the list: each file of handlers has its own, named in door_table.
+struct door_rows {
+  const door_entry* first;
+  const door_entry* last;
+
+  const door_entry* begin() const noexcept { return first; }
+  const door_entry* end() const noexcept { return last; }
+};
+inline constexpr int most_door_parts = 16;
+
+door_rows descriptor_rows() noexcept;  // dispatch.cpp
+
+// Stores the parts, most_door_parts of them at most, and returns how many there are.
+std::size_t door_table(door_rows* parts) noexcept;
+
+// Calls fn(row) for every row.
+template <class F>
+void each_door(F&& fn) {
+  door_rows parts[most_door_parts];
+  const std::size_t n = door_table(parts);
+  for (std::size_t i = 0; i < n; ++i)
+    for (const door_entry& row : parts[i]) fn(row);
+}
 
 // Whether WEFT_PATCH's value `selection` (null or empty: everything) keeps a group: names select, `-name` excludes; with only
 // exclusions the rest stays. Rows of the group "bookkeeping" change nothing by themselves, and are always kept.

@@ -15,11 +15,10 @@ std::mutex lock;
 patch_result total;
 
 void fill_handlers() {
-  int count = 0;
-  const io::door_entry* doors = io::door_table(count);
   const char* selection = std::getenv("WEFT_PATCH");
-  for (int i = 0; i < count; ++i)
-    if (io::group_selected(doors[i].group, selection)) patch::set_handler(doors[i].nr, doors[i].handle);
+  io::each_door([&](const io::door_entry& row) {
+    if (io::group_selected(row.group, selection)) patch::set_handler(row.nr, row.handle);
+  });
 }
 
 void say(const patch::result& r) {
