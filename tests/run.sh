@@ -4,7 +4,7 @@
 #     --clang   with clang, in build-clang/        --asan  ASan and UBSan, in build-asan/
 #     --tsan    the tests without descriptors under TSan, in build-tsan/
 #     --soak    every test twenty times; the shuffling scheduler's tests with 1,000 seeds (WEFT_TEST_SEEDS)
-#     --suite   only that suite: unit, insides, io, shim, examples, support, tree. TEST: names as meson knows them.
+#     --suite   only that suite: unit, insides, io, shim, libraries, examples, support, tree. TEST: names as meson knows them.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tests/support/setup.sh"
@@ -30,7 +30,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-abort_on_error=0:detect_leaks=1:detect_stack
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
 
-weft_install "${build_packages[@]}"
+weft_install "${build_packages[@]}" "${library_packages[@]}"
 weft_build "$root/$dir" "${options[@]}"
 
 weft_say "running the tests of $dir/"

@@ -4,6 +4,9 @@
 
 build_packages=(meson ninja-build g++ clang pkg-config binutils python3 libboost-context1.81-dev libboost-fiber1.81-dev
     libc-ares-dev doctest-dev libzydis-dev liburing-dev libcli11-dev libbenchmark-dev valgrind libcurl4-openssl-dev)
+# The suite `libraries`: client libraries, and the servers that its tests start for themselves. util-linux: setpriv.
+library_packages=(libpq-dev postgresql libmariadb-dev mariadb-server libhiredis-dev redis-server libmemcached-dev memcached
+    nginx-light libnginx-mod-http-echo openssl libsqlite3-dev util-linux)
 demo_packages=(nginx-light libnginx-mod-http-echo python3 curl util-linux)
 
 weft_say() { printf '== %s\n' "$*" >&2; }
@@ -34,7 +37,7 @@ weft_install() {
     fi
     # An index that could not be fetched is only a warning to apt-get update; the install below then says which package.
     local policy=/usr/sbin/policy-rc.d made_policy=
-    if [ ! -e $policy ]; then      # keeps nginx's own service from being started by its installation
+    if [ ! -e $policy ]; then      # keeps a server's own service from being started by its installation
         weft_as_root sh -c "printf '#!/bin/sh\nexit 101\n' > $policy && chmod 755 $policy"
         made_policy=yes
         trap 'weft_as_root rm -f /usr/sbin/policy-rc.d' EXIT
@@ -46,8 +49,11 @@ weft_install() {
         weft_as_root rm -f $policy
         trap - EXIT
     fi
-    if [ -d /run/systemd/system ] && [[ " ${missing[*]} " == *" nginx-light "* ]]; then
-        weft_as_root systemctl --quiet disable nginx || true
+    if [ -d /run/systemd/system ]; then
+        local pair
+        for pair in nginx-light:nginx postgresql:postgresql mariadb-server:mariadb redis-server:redis-server memcached:memcached; do
+            [[ " ${missing[*]} " != *" ${pair%%:*} "* ]] || weft_as_root systemctl --quiet disable "${pair#*:}" || true
+        done
     fi
     if [ $rc != 0 ]; then
         tail -n 8 "$log" >&2; rm -f "$log"

@@ -1,0 +1,38 @@
+# Runs a library test against its real server: run.py SERVER TEST-PROGRAM [doctest option...]
+# WEFT_SHIM names the shim, as meson sets it for every test.
+# Brings the server up once, runs the program by both ways into Weft and with both pollers, then ends the server. Fails when one of
+# the runs does, and says which.
+import os
+import subprocess
+import sys
+
+import servers
+from place import Place, Trouble
+
+WAYS = [("patch_all()", {}), ("LD_PRELOAD", {"LD_PRELOAD": True})]
+POLLERS = ["epoll", "select"]
+
+
+def run(server, program, options):
+    failed = []
+    with Place() as place:
+        where = servers.BY_NAME[server](place)
+        for way, changes in WAYS:
+            for poller in POLLERS:
+                environment = os.environ | where | {"WEFT_POLLER": poller, "WEFT_TEST_WAY": way}
+                if "LD_PRELOAD" in changes:
+                    environment["LD_PRELOAD"] = os.environ["WEFT_SHIM"]
+                print(f"-- {way}, {poller}", flush=True)
+                status = subprocess.run([program, *options], env=environment, stdin=subprocess.DEVNULL, timeout=60).returncode
+                if status != 0:
+                    failed.append(f"{way}, {poller}: status {status}")
+    if failed:
+        sys.exit("failed by " + "; ".join(failed))
+
+
+try:
+    run(sys.argv[1], sys.argv[2], sys.argv[3:])
+except Trouble as trouble:
+    sys.exit(str(trouble))
+except subprocess.TimeoutExpired as late:
+    sys.exit(f"{late.cmd[0]} did not end within {late.timeout:.0f} s")

@@ -1,0 +1,61 @@
+// What every library test begins with and ends with: many fibers at once, in one OS thread, and the proof that Weft made them wait.
+// Relies on run.py, which says by WEFT_TEST_WAY how Weft comes in: by patch_all() here, or by the preloaded shim. A run in which no
+// site is patched or no fiber parked is a failure, whatever the library answered.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+#include <weft/patch.hpp>
+#include <weft/weft.hpp>
+
+namespace weft_test {
+
+inline constexpr int many = 100;
+
+inline std::string setting(const char* name) {
+  const char* text = std::getenv(name);
+  if (text == nullptr) throw std::runtime_error(std::string(name) + " is not set: run this by `meson test`");
+  return text;
+}
+
+inline int setting_number(const char* name) { return std::stoi(setting(name)); }
+
+// Lets Weft in, in the way that run.py chose. The shim must have patched before main.
+inline void let_weft_in() {
+  if (setting("WEFT_TEST_WAY") == "patch_all()") weft::patch_all();
+  REQUIRE(weft::patch_info().sites_patched > 0);
+}
+
+// fn(0) .. fn(n - 1), each in a fiber of this OS thread; returns when all are done. A failure in one fails the test. While they run,
+// `meanwhile` is what main does. At least one park a fiber is demanded.
+template <class Fn, class Meanwhile>
+void together(int n, Fn fn, Meanwhile meanwhile) {
+  let_weft_in();
+  const auto before = weft::this_hub().stats();
+  const auto thread = gettid();
+  int on_this_thread = 0;
+  weft::task_group group;  // the first failure cancels the rest
+  group.run([&] {
+    for (int i = 0; i < n; ++i)
+      group.spawn([&, i] {
+        on_this_thread += gettid() == thread;
+        fn(i);
+      });
+    meanwhile();
+  });
+  CHECK(on_this_thread == n);
+  CHECK(weft::this_hub().stats().parks - before.parks >= static_cast<unsigned>(n));
+}
+
+template <class Fn>
+void together(int n, Fn fn) {
+  together(n, fn, [] {});
+}
+
+}  // namespace weft_test
