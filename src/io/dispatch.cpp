@@ -30,8 +30,9 @@ bool never_waits(int fd) noexcept {
 
 template <class Op>
 door_answer transfer(door_frame* f, Op op) noexcept {
-  if (company() == nullptr || never_waits(number(f->rdi))) return pass_on;
-  return cooperate(op);
+  hub* h = company();
+  if (h == nullptr || never_waits(number(f->rdi))) return pass_on;
+  return cooperate_on(*h, f->vectors != 0, op);
 }
 
 door_answer on_read(door_frame* f, long) noexcept {
@@ -49,47 +50,47 @@ door_answer on_writev(door_frame* f, long) noexcept {
 
 // The MSG_ flags stand in another register for each call; with MSG_DONTWAIT nothing is ours.
 template <class Op>
-door_answer message(long flags, Op op) noexcept {
-  return (flags & MSG_DONTWAIT) != 0 ? pass_on : cooperate(op);
+door_answer message(door_frame* f, long flags, Op op) noexcept {
+  return (flags & MSG_DONTWAIT) != 0 ? pass_on : cooperate(f, op);
 }
 
 door_answer on_recvfrom(door_frame* f, long) noexcept {
-  return message(f->r10, [f](hub& h) {
+  return message(f, f->r10, [f](hub& h) {
     if (f->r8 == 0) return recv(h, door, number(f->rdi), pointer<void>(f->rsi), size(f->rdx), number(f->r10));
     return recvfrom(h, door, number(f->rdi), pointer<void>(f->rsi), size(f->rdx), number(f->r10), pointer<void>(f->r8),
                     pointer<void>(f->r9));
   });
 }
 door_answer on_recvmsg(door_frame* f, long) noexcept {
-  return message(f->rdx, [f](hub& h) { return recvmsg(h, door, number(f->rdi), pointer<msghdr>(f->rsi), number(f->rdx)); });
+  return message(f, f->rdx, [f](hub& h) { return recvmsg(h, door, number(f->rdi), pointer<msghdr>(f->rsi), number(f->rdx)); });
 }
 door_answer on_recvmmsg(door_frame* f, long) noexcept {
-  return message(f->r10, [f](hub& h) {
+  return message(f, f->r10, [f](hub& h) {
     return recvmmsg(h, door, number(f->rdi), pointer<mmsghdr>(f->rsi), static_cast<unsigned>(f->rdx), number(f->r10),
                     pointer<timespec>(f->r8));
   });
 }
 door_answer on_sendto(door_frame* f, long) noexcept {
-  return message(f->r10, [f](hub& h) {
+  return message(f, f->r10, [f](hub& h) {
     return sendto(h, door, number(f->rdi), pointer<const void>(f->rsi), size(f->rdx), number(f->r10), pointer<const void>(f->r8),
                   static_cast<unsigned>(f->r9));
   });
 }
 door_answer on_sendmsg(door_frame* f, long) noexcept {
-  return message(f->rdx, [f](hub& h) { return sendmsg(h, door, number(f->rdi), pointer<const msghdr>(f->rsi), number(f->rdx)); });
+  return message(f, f->rdx, [f](hub& h) { return sendmsg(h, door, number(f->rdi), pointer<const msghdr>(f->rsi), number(f->rdx)); });
 }
 door_answer on_sendmmsg(door_frame* f, long) noexcept {
-  return message(f->r10, [f](hub& h) {
+  return message(f, f->r10, [f](hub& h) {
     return sendmmsg(h, door, number(f->rdi), pointer<mmsghdr>(f->rsi), static_cast<unsigned>(f->rdx), number(f->r10));
   });
 }
 
 door_answer on_accept(door_frame* f, long nr) noexcept {
   const int flags = nr == SYS_accept4 ? number(f->r10) : 0;
-  return cooperate([=](hub& h) { return accept4(h, door, number(f->rdi), pointer<void>(f->rsi), pointer<void>(f->rdx), flags); });
+  return cooperate(f, [=](hub& h) { return accept4(h, door, number(f->rdi), pointer<void>(f->rsi), pointer<void>(f->rdx), flags); });
 }
 door_answer on_connect(door_frame* f, long) noexcept {
-  return cooperate([f](hub& h) {
+  return cooperate(f, [f](hub& h) {
     return connect(h, door, number(f->rdi), pointer<const void>(f->rsi), static_cast<unsigned>(f->rdx));
   });
 }
@@ -97,36 +98,36 @@ door_answer on_connect(door_frame* f, long) noexcept {
 door_answer on_poll(door_frame* f, long) noexcept {
   const int ms = number(f->rdx);
   if (ms == 0) return pass_on;
-  return cooperate([=](hub& h) {
+  return cooperate(f, [=](hub& h) {
     return poll(h, pointer<pollfd>(f->rdi), static_cast<unsigned>(f->rsi), ms < 0 ? never : static_cast<nanos>(ms) * 1'000'000);
   });
 }
 door_answer on_ppoll(door_frame* f, long) noexcept {
-  return cooperate([f](hub& h) {
+  return cooperate(f, [f](hub& h) {
     return ppoll(h, pointer<pollfd>(f->rdi), static_cast<unsigned>(f->rsi), pointer<timespec>(f->rdx), pointer<const void>(f->r10),
                  size(f->r8));
   });
 }
 door_answer on_select(door_frame* f, long) noexcept {
-  return cooperate([f](hub& h) {
+  return cooperate(f, [f](hub& h) {
     return select(h, number(f->rdi), pointer<void>(f->rsi), pointer<void>(f->rdx), pointer<void>(f->r10), pointer<timeval>(f->r8));
   });
 }
 door_answer on_pselect(door_frame* f, long) noexcept {
-  return cooperate([f](hub& h) {
+  return cooperate(f, [f](hub& h) {
     return pselect(h, number(f->rdi), pointer<void>(f->rsi), pointer<void>(f->rdx), pointer<void>(f->r10), pointer<timespec>(f->r8),
                    pointer<const void>(f->r9));
   });
 }
 
 door_answer on_nanosleep(door_frame* f, long) noexcept {
-  return cooperate([f](hub& h) { return nanosleep(h, pointer<const timespec>(f->rdi), pointer<timespec>(f->rsi)); });
+  return cooperate(f, [f](hub& h) { return nanosleep(h, pointer<const timespec>(f->rdi), pointer<timespec>(f->rsi)); });
 }
 door_answer on_clock_nanosleep(door_frame* f, long) noexcept {
   // CPU-time clocks stand still while the thread waits; the alarm clocks wake a sleeping machine. Both are the kernel's.
   const int clock = number(f->rdi);
   if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME && clock != CLOCK_TAI) return pass_on;
-  return cooperate([=](hub& h) {
+  return cooperate(f, [=](hub& h) {
     return clock_nanosleep(h, clock, number(f->rsi), pointer<const timespec>(f->rdx), pointer<timespec>(f->r10));
   });
 }

@@ -11,6 +11,7 @@ namespace weft::io {
 // The caller's six arguments as it left them in registers. Handlers must not change them.
 struct door_frame {
   long rdi, rsi, rdx, r10, r8, r9;
+  long vectors = 1;  // not 0: vector registers may hold values of the caller's, a park must keep them
 };
 
 // An answer, returned in rax and rdx.

@@ -22,16 +22,14 @@ hub* company() noexcept;
 // until the child is gone or has its own memory.
 void expect_child(bool waits) noexcept;
 
-// Runs `op(hub)` for a site when there is company, else lets the kernel's own instruction run.
+// Runs `op(hub)` for a site on a hub that has company. `vectors`: the site's function may keep values in vector registers, a switch
+// from here saves them.
 template <class Op>
-door_answer cooperate(Op op) noexcept {
-  hub* h = company();
-  if (h == nullptr) return pass_on;
+door_answer cooperate_on(hub& h, bool vectors, Op op) noexcept {
   detail::fiber_base* self = detail::current_fiber();
-  // The site's function may keep values in vector registers: a switch from here saves them.
   const bool before = self->live_vectors;
-  self->live_vectors = true;
-  const long result = op(*h);
+  self->live_vectors = vectors;
+  const long result = op(h);
   self->live_vectors = before;
   if (!is_ended(result)) [[likely]]
     return {result, 0};
@@ -40,6 +38,18 @@ door_answer cooperate(Op op) noexcept {
     case wake::deadlock: return {-EDEADLK, 0};
     default: return {-ECANCELED, 0};
   }
+}
+
+// When there is company, else lets the kernel's own instruction run. With the frame at hand only what the site needs is saved.
+template <class Op>
+door_answer cooperate(const door_frame* f, Op op) noexcept {
+  hub* h = company();
+  return h == nullptr ? pass_on : cooperate_on(*h, f->vectors != 0, op);
+}
+template <class Op>
+door_answer cooperate(Op op) noexcept {
+  hub* h = company();
+  return h == nullptr ? pass_on : cooperate_on(*h, true, op);
 }
 
 }  // namespace weft::io

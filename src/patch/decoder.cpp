@@ -47,6 +47,24 @@ bool indexed_by_eight(const ZydisDecodedInstruction& i) {
   return i.raw.sib.offset != 0 && i.raw.modrm.mod == 0 && i.raw.sib.base == 5 && i.raw.sib.scale == 3;
 }
 
+// By the opcode, since the quick decoder knows no operands: the ranges of the two-byte map that name such registers, the three-byte
+// maps but for what they hold of the general registers, every VEX and EVEX form (BMI among them: too much is harmless).
+bool touches_vectors(const ZydisDecodedInstruction& i) {
+  if (i.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY) return true;
+  const unsigned op = i.opcode;
+  const bool memory = i.raw.modrm.offset != 0 && i.raw.modrm.mod != 3;
+  switch (i.opcode_map) {
+    case ZYDIS_OPCODE_MAP_DEFAULT: return (op & 0xf8) == 0xd8 || op == 0x9b;  // x87
+    case ZYDIS_OPCODE_MAP_0F:
+      if (op == 0xae) return memory && i.raw.modrm.reg != 7;                     // fxsave, ldmxcsr, xsave...; clflush, fences
+      if (op == 0xc7) return memory && i.raw.modrm.reg >= 3 && i.raw.modrm.reg <= 5;  // xrstors, xsavec, xsaves
+      return op == 0x0e || (op >= 0x10 && op <= 0x17) || (op >= 0x28 && op <= 0x2f) || (op >= 0x50 && op <= 0x7f) || op == 0xc2 ||
+             (op >= 0xc4 && op <= 0xc6) || (op >= 0xd0 && op <= 0xfe);
+    case ZYDIS_OPCODE_MAP_0F38: return op != 0xf0 && op != 0xf1 && op != 0xf6;  // movbe, crc32, adcx
+    default: return true;
+  }
+}
+
 }  // namespace
 
 struct decoder::zydis {
@@ -99,6 +117,7 @@ std::optional<instruction> decoder::decode(std::uintptr_t at, std::uintptr_t end
   instruction i;
   i.length = d.length;
   i.kind = classify(d);
+  i.vector = touches_vectors(d);
   const bool relative = d.raw.imm[0].is_relative;
   if (relative) i.target = at + d.length + static_cast<std::uintptr_t>(d.raw.imm[0].value.s);
   if (rip_relative(d)) {
@@ -144,12 +163,32 @@ eax_write decoder::effect_on_eax(std::uintptr_t at, std::uintptr_t end) const {
     if (is_rax(ops[k]) && (ops[k].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) != 0) written = true;
   if (!written) return {eax_effect::untouched, 0};
   if (d.mnemonic == ZYDIS_MNEMONIC_MOV && is_rax(ops[0]) && is_wide(ops[0]) &&
-      ops[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && ops[1].imm.value.u <= INT32_MAX)
+      ops[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
     return {eax_effect::constant, static_cast<std::int32_t>(ops[1].imm.value.u)};
+  if (d.mnemonic == ZYDIS_MNEMONIC_OR && is_rax(ops[0]) && is_wide(ops[0]) && ops[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE &&
+      ops[1].imm.value.s == -1)
+    return {eax_effect::constant, -1};
+  if ((d.mnemonic == ZYDIS_MNEMONIC_MOV || d.mnemonic == ZYDIS_MNEMONIC_MOVSXD) && is_rax(ops[0]) && is_wide(ops[0]))
+    return {eax_effect::copied, 0};
   if ((d.mnemonic == ZYDIS_MNEMONIC_XOR || d.mnemonic == ZYDIS_MNEMONIC_SUB) && is_rax(ops[0]) && is_wide(ops[0]) &&
       is_rax(ops[1]) && is_wide(ops[1]))
     return {eax_effect::constant, 0};
   return {eax_effect::unknown, 0};
+}
+
+bool decoder::reads_eax(std::uintptr_t at, std::uintptr_t end) const {
+  ZydisDecodedInstruction d;
+  ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
+  if (at >= end ||
+      !ZYAN_SUCCESS(zydis_->decode_full(&zydis_->full, reinterpret_cast<const void*>(at), end - at, &d, ops)))
+    return false;
+  for (int k = 0; k < d.operand_count; ++k) {
+    const ZydisRegister used = ops[k].type == ZYDIS_OPERAND_TYPE_REGISTER ? ops[k].reg.value : ZYDIS_REGISTER_NONE;
+    if (zydis_->enclosing(ZYDIS_MACHINE_MODE_LONG_64, used) == ZYDIS_REGISTER_RAX &&
+        (ops[k].actions & ZYDIS_OPERAND_ACTION_MASK_READ) != 0)
+      return true;
+  }
+  return false;
 }
 
 }  // namespace weft::patch

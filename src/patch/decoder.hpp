@@ -36,6 +36,7 @@ struct instruction {
   bool rip_relative = false;         // `target` is a memory operand
   std::uint8_t displacement_at = 0;  // of a rip-relative operand: where in the instruction its 32-bit distance is
   table_form table = table_form::none;  // `target` may be a jump table
+  bool vector = false;               // may touch an x87, MMX, SSE, AVX or AVX-512 register
   std::uintptr_t target = 0;  // of a relative branch, jump or call, of a rip-relative operand, of a table; 0 without one
 
   bool ends_flow() const noexcept {
@@ -45,7 +46,7 @@ struct instruction {
 };
 
 // What an instruction leaves in eax, as far as the number of a following system call is concerned.
-enum class eax_effect : std::uint8_t { untouched, constant, unknown };
+enum class eax_effect : std::uint8_t { untouched, constant, copied, unknown };  // copied: a plain move from elsewhere
 struct eax_write {
   eax_effect effect;
   std::int32_t value;
@@ -64,6 +65,9 @@ public:
 
   // Slower, with operands: what the instruction does to eax.
   eax_write effect_on_eax(std::uintptr_t at, std::uintptr_t end) const;
+
+  // Whether a register operand of it reads rax or a part.
+  bool reads_eax(std::uintptr_t at, std::uintptr_t end) const;
 
 private:
   struct zydis;

@@ -13,11 +13,12 @@ namespace weft::patch {
 // compiler that built the caller counts on the kernel preserving every register but rax, rcx and r11.
 struct call_frame {
   long rdi, rsi, rdx, r10, r8, r9;
+  long vectors;           // not 0: vector registers may hold values of the caller's (vector_use.hpp), a park must keep them
   long nr;                // what was in rax
   const void* site;       // the address after the rewritten `syscall`: what a debugger or an unwinder calls the caller's pc
   const void* return_to;  // inside the trampoline
 };
-static_assert(sizeof(call_frame) == 72, "entry.S knows the layout");
+static_assert(sizeof(call_frame) == 80, "entry.S knows the layout");
 
 // Between a frame and the caller's stack pointer lie the frame itself and the red zone, which the trampoline stepped over.
 inline constexpr std::size_t frame_to_caller_stack = sizeof(call_frame) + 128;
@@ -41,7 +42,8 @@ inline handler (&handlers)[handler_count] = weft_patch_handlers;
 
 inline void set_handler(long nr, handler h) noexcept { __atomic_store_n(&weft_patch_handlers[nr], h, __ATOMIC_RELEASE); }
 
-// Where trampolines call (entry.S); not a C++ function.
+// Where trampolines call (entry.S); not C++ functions. The second is for sites at which no vector register holds anything.
 extern "C" __attribute__((visibility("hidden"))) void weft_patch_entry();
+extern "C" __attribute__((visibility("hidden"))) void weft_patch_entry_plain();
 
 }  // namespace weft::patch

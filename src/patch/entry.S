@@ -10,11 +10,12 @@
 // exactly, not minus one, and the walk goes on with libc's own tables. The trampoline in between needs no entry for that.
 
 	.text
-	.globl	weft_patch_entry
-	.hidden	weft_patch_entry
-	.type	weft_patch_entry, @function
+	.macro entry name, vectors
+	.globl	\name
+	.hidden	\name
+	.type	\name, @function
 	.p2align 5
-weft_patch_entry:
+\name:
 	.cfi_startproc simple
 	.cfi_signal_frame
 	.cfi_def_cfa rsp, 136
@@ -29,23 +30,23 @@ weft_patch_entry:
 	.cfi_def_cfa_offset 144
 	.cfi_offset rip, -144
 	push	%rax
-	.cfi_def_cfa_offset 152
+	push	$\vectors
 	push	%r9
 	push	%r8
 	push	%r10
 	push	%rdx
 	push	%rsi
 	push	%rdi
-	.cfi_def_cfa_offset 200
-	push	%rbp
 	.cfi_def_cfa_offset 208
-	.cfi_offset rbp, -208
-	.cfi_offset rdi, -200
-	.cfi_offset rsi, -192
-	.cfi_offset rdx, -184
-	.cfi_offset r10, -176
-	.cfi_offset r8, -168
-	.cfi_offset r9, -160
+	push	%rbp
+	.cfi_def_cfa_offset 216
+	.cfi_offset rbp, -216
+	.cfi_offset rdi, -208
+	.cfi_offset rsi, -200
+	.cfi_offset rdx, -192
+	.cfi_offset r10, -184
+	.cfi_offset r8, -176
+	.cfi_offset r9, -168
 	mov	%rsp, %rbp
 	.cfi_def_cfa_register rbp
 	lea	8(%rsp), %rdi
@@ -56,9 +57,9 @@ weft_patch_entry:
 	.cfi_def_cfa_register rsp
 	mov	%rdx, %rcx
 	test	%rdx, %rdx
-	cmovnz	56(%rsp), %rax
+	cmovnz	64(%rsp), %rax
 	pop	%rbp
-	.cfi_def_cfa_offset 200
+	.cfi_def_cfa_offset 208
 	.cfi_same_value rbp
 	pop	%rdi
 	pop	%rsi
@@ -66,19 +67,23 @@ weft_patch_entry:
 	pop	%r10
 	pop	%r8
 	pop	%r9
-	.cfi_def_cfa_offset 152
+	.cfi_def_cfa_offset 160
 	.cfi_same_value rdi
 	.cfi_same_value rsi
 	.cfi_same_value rdx
 	.cfi_same_value r10
 	.cfi_same_value r8
 	.cfi_same_value r9
-	lea	16(%rsp), %rsp
+	lea	24(%rsp), %rsp
 	.cfi_def_cfa_offset 136
 	.cfi_offset rip, -144	// in the red zone now, which a signal handler does not touch
 	ret
 	.cfi_endproc
-	.size	weft_patch_entry, .-weft_patch_entry
+	.size	\name, .-\name
+	.endm
+
+	entry	weft_patch_entry, 1
+	entry	weft_patch_entry_plain, 0
 
 // The return stub of the stop signal: exactly these bytes, because libgcc and gdb know a signal frame by them (they look at
 // the instructions when a pc has no unwind entry). libc's own stub cannot serve: its text may be unfinished at that moment.

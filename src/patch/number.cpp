@@ -16,8 +16,8 @@ std::int32_t number_at(const decoder& d, std::uintptr_t site, std::span<const st
       default: return -1;
     }
     const eax_write w = d.effect_on_eax(s.at, reached);
-    if (w.effect == eax_effect::constant) return w.value;
-    if (w.effect == eax_effect::unknown) return -1;
+    if (w.effect == eax_effect::constant) return w.value < 0 ? -1 : w.value;
+    if (w.effect != eax_effect::untouched) return -1;
     reached = s.at;
   }
   return -1;

@@ -57,6 +57,7 @@ bool prepare(known_object& object, const std::vector<known_site*>& sites, const 
   }
   const auto region_at = reinterpret_cast<std::uintptr_t>(out.region_);
   const region_header header{reinterpret_cast<std::uintptr_t>(&weft_patch_entry),
+                             reinterpret_cast<std::uintptr_t>(&weft_patch_entry_plain),
                              reinterpret_cast<std::uintptr_t>(&weft_patch_handlers[0])};
   sys::copy(out.region_, &header, sizeof header);
   std::uint8_t* at = out.region_ + sizeof header;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "patch/number.hpp"
+#include "patch/vector_use.hpp"
 #include "patch/window.hpp"
 
 namespace weft::patch {
@@ -48,12 +49,26 @@ struct found_site {
   std::uintptr_t at;
   site_state state;
   std::size_t first, self, last;
+  vector_use vectors = vector_use::possible;
+  std::uintptr_t function = 0;
 };
+
+// Whether a jump with an 8-bit distance outside [begin, end) would reach `begin`: the neighbours' tail calls.
+bool short_jump_to(std::uintptr_t begin, std::uintptr_t end, range text) {
+  const std::uintptr_t first = std::max(text.begin, begin - 129), last = std::min(text.end, begin + 127);
+  for (std::uintptr_t at = first; at + 2 <= last; ++at) {
+    if (at >= begin && at < end) continue;
+    const auto* b = reinterpret_cast<const std::uint8_t*>(at);
+    if (b[0] != 0xeb && (b[0] & 0xf0) != 0x70 && (b[0] & 0xfc) != 0xe0) continue;
+    if (at + 2 + static_cast<std::uintptr_t>(std::intptr_t{static_cast<std::int8_t>(b[1])}) == begin) return true;
+  }
+  return false;
+}
 
 class scanner {
 public:
   scanner(const decoder& d, const code& c, const addresses& candidates)
-      : decoder_(d), code_(c), candidates_(candidates), targets_(c.text, candidates) {}
+      : decoder_(d), code_(c), candidates_(candidates), targets_(c.text, candidates), judge_(d, c.function_at) {}
 
   site_table run() {
     for (std::size_t k = 0; k < candidates_.size();) k = one_function(k);
@@ -67,7 +82,7 @@ private:
   std::size_t one_function(std::size_t k) {
     const auto f = code_.function_at(candidates_[k]);
     if (!f) {
-      sites_.push_back({candidates_[k], site_state::no_function, 0, 0, 0});
+      sites_.push_back({candidates_[k], site_state::no_function, 0, 0, 0, vector_use::possible, 0});
       return k + 1;
     }
     sweep(*f);
@@ -118,7 +133,7 @@ private:
     const bool is_instruction = here != steps_.end() && here->at == candidate && here->what.kind == flow::system_call;
     if (undecodable_ < candidate) {
       // Out of step with the real instructions, perhaps: report it as a site that cannot be had, only in known code.
-      if (is_instruction && f.listed) sites_.push_back({candidate, site_state::undecodable, 0, 0, 0});
+      if (is_instruction && f.listed) sites_.push_back({candidate, site_state::undecodable, 0, 0, 0, vector_use::possible, 0});
       return;
     }
     if (!is_instruction) return;
@@ -127,8 +142,13 @@ private:
     while (last != steps_.end() && last->at < candidate + 16 && (last - 1)->at + (last - 1)->what.length == last->at) ++last;
     const std::size_t base = kept_.size();
     kept_.insert(kept_.end(), first, last);
-    sites_.push_back({candidate, is_signal_return(candidate, code_.text) ? site_state::signal_return : site_state::patchable,
-                      base, base + static_cast<std::size_t>(here - first), base + static_cast<std::size_t>(last - first)});
+    vector_use vectors = judge_.at_site(f, steps_, candidate);
+    if (vectors == vector_use::unless_called) {
+      if (short_jump_to(f.begin, f.end, code_.text)) vectors = vector_use::possible;
+      else targets_.watch(f.begin);
+    }
+    sites_.push_back({candidate, is_signal_return(candidate, code_.text) ? site_state::signal_return : site_state::patchable, base,
+                      base + static_cast<std::size_t>(here - first), base + static_cast<std::size_t>(last - first), vectors, f.begin});
   }
 
   site_table decide() const {
@@ -147,6 +167,7 @@ private:
         s.before = w.before;
         s.after = w.after;
         s.state = w.state;
+        s.vectors = f.vectors == vector_use::possible || (f.vectors == vector_use::unless_called && targets_.contains(f.function));
         if (w.state == site_state::patchable) taken = f.at + syscall_length + w.after;
       }
       table.push_back(s);
@@ -158,6 +179,7 @@ private:
   const code& code_;
   const addresses& candidates_;
   target_set targets_;
+  vector_judge judge_;
   std::vector<step> steps_;  // of the function in hand
   std::uintptr_t undecodable_ = 0;  // the first such byte in it
   std::vector<step> kept_;

@@ -26,6 +26,7 @@ struct site {
   std::uint8_t before = 0;   // bytes displaced in front of the instruction
   std::uint8_t after = 0;    // bytes displaced behind its two
   site_state state = site_state::patchable;
+  bool vectors = true;       // its function, or a caller, may keep a value in a vector register across it (vector_use.hpp)
 
   friend bool operator==(const site&, const site&) = default;
 };

@@ -33,6 +33,12 @@ target_set::target_set(range text, const std::vector<std::uintptr_t>& sites)
   }
 }
 
+void target_set::watch(std::uintptr_t address) {
+  if (!text_.holds(address)) return;
+  const std::size_t granule = (address - text_.begin) / granule_size;
+  near_[granule / 8] |= static_cast<std::uint8_t>(1u << granule % 8);
+}
+
 void target_set::add_all_rel32() {
   const auto distance_at = [&](std::uintptr_t at) {
     if (at + 4 > text_.end) return;

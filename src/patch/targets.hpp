@@ -19,6 +19,9 @@ public:
   // `sites` are the addresses of possible syscall instructions in `text`.
   target_set(range text, const std::vector<std::uintptr_t>& sites);
 
+  // Keeps whether anything jumps to or calls `address` too, which may be far from any site.
+  void watch(std::uintptr_t address);
+
   void add(std::uintptr_t target) {
     if (near_site(target)) targets_.push_back(target);
   }

@@ -118,8 +118,8 @@ trampoline write_trampoline(const decoder& d, std::uintptr_t base, const site& s
   stands_for(site_at, 128);
   w.bytes({0x4c, 0x8d, 0x1d});  // lea site+2(%rip), %r11
   w.distance(behind);
-  w.bytes({0xff, 0x15});  // call *header.entry(%rip)
-  w.distance(header_at + offsetof(region_header, entry));
+  w.bytes({0xff, 0x15});  // call *header.entry(%rip), or its plain twin
+  w.distance(header_at + (s.vectors ? offsetof(region_header, entry) : offsetof(region_header, plain)));
   w.bytes({0x48, 0x8d, 0xa4, 0x24});  // lea 128(%rsp), %rsp
   w.word32(128);
   stands_for(site_at);

@@ -29,6 +29,7 @@ namespace weft::patch {
 // What every trampoline of one region needs to reach, whatever the distance: the region begins with these words.
 struct region_header {
   std::uintptr_t entry;     // weft_patch_entry
+  std::uintptr_t plain;     // weft_patch_entry_plain
   std::uintptr_t handlers;  // the table
 };
 

@@ -70,7 +70,8 @@ public:
   int redirect() {
     region_ = patch::map_near(text(), room);
     REQUIRE(region_ != nullptr);
-    const patch::region_header header{reinterpret_cast<std::uintptr_t>(&patch::weft_patch_entry), handlers_at};
+    const patch::region_header header{reinterpret_cast<std::uintptr_t>(&patch::weft_patch_entry),
+                                      reinterpret_cast<std::uintptr_t>(&patch::weft_patch_entry_plain), handlers_at};
     std::memcpy(region_, &header, sizeof header);
     std::uint8_t* to = region_ + sizeof header;
     patch::segment_changes changes{text(), {}};

@@ -88,11 +88,13 @@ TEST_CASE("constants in eax are seen in every form compilers write") {
 }
 
 TEST_CASE("what writes eax otherwise makes the number unknown") {
-  CHECK(eax({0x89, 0xf8}).effect == eax_effect::unknown);                    // mov %edi, %eax
+  CHECK(eax({0x89, 0xf8}).effect == eax_effect::copied);                    // mov %edi, %eax
   CHECK(eax({0xb0, 0x27}).effect == eax_effect::unknown);                    // mov $39, %al: the rest stays
   CHECK(eax({0x31, 0xf8}).effect == eax_effect::unknown);                    // xor %edi, %eax
   CHECK(eax({0x0f, 0xb1, 0x0f}).effect == eax_effect::unknown);              // cmpxchg writes it unnamed
-  CHECK(eax({0x48, 0xc7, 0xc0, 0xff, 0xff, 0xff, 0xff}).effect == eax_effect::unknown);  // -1 is no number
+  CHECK(eax({0x48, 0xc7, 0xc0, 0xff, 0xff, 0xff, 0xff}).effect == eax_effect::constant);  // -1: no number, which number_at sees to
+  CHECK(eax({0x48, 0xc7, 0xc0, 0xff, 0xff, 0xff, 0xff}).value == -1);
+  CHECK(eax({0x83, 0xc8, 0xff}).value == -1);  // or $-1, %eax
   CHECK(eax({0x0f, 0x05}).effect == eax_effect::unknown);
   CHECK(eax({0x89, 0xc7}).effect == eax_effect::untouched);                  // mov %eax, %edi
   CHECK(eax({0x48, 0x89, 0xfe}).effect == eax_effect::untouched);

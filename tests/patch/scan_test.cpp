@@ -88,6 +88,62 @@ TEST_CASE("a stored site is valid only for the bytes it was made from") {
   CHECK_FALSE(still_valid(the_decoder(), gone.at(), t[0]));
 }
 
+TEST_CASE("a leaf that returns an integer keeps nothing in vector registers, when nothing calls it directly") {
+  // mov $39, %eax; syscall; cmp $-4096, %rax; ja 1f; ret; 1: mov $-1, %rax; ret
+  const code_buffer b{0xb8, 0x27, 0, 0, 0, 0x0f, 0x05, 0x48, 0x3d, 0, 0xf0, 0xff, 0xff, 0x77, 1, 0xc3,
+                      0x48, 0xc7, 0xc0, 0xff, 0xff, 0xff, 0xff, 0xc3};
+  CHECK_FALSE(b.scan().at(0).vectors);
+}
+
+TEST_CASE("what may live in a vector register across a site is noticed") {
+  const auto vectors = [](const code_buffer& b, std::vector<std::size_t> starts = {0}) { return b.scan(std::move(starts)).at(0).vectors; };
+  // mov $39, %eax; syscall; mov $0, %eax; <...>; ret
+  SUBCASE("a load into xmm0") { CHECK(vectors({0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0x0f, 0x10, 0x07, 0xb8, 0, 0, 0, 0, 0xc3})); }
+  SUBCASE("an instruction of AVX") { CHECK(vectors({0xc5, 0xf8, 0x77, 0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xb8, 0, 0, 0, 0, 0xc3})); }
+  SUBCASE("an x87 instruction") { CHECK(vectors({0xd9, 0xe8, 0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xb8, 0, 0, 0, 0, 0xc3})); }
+  SUBCASE("cvtsi2sd") { CHECK(vectors({0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xf2, 0x48, 0x0f, 0x2a, 0xc7, 0xb8, 0, 0, 0, 0, 0xc3})); }
+  SUBCASE("no proof that it returns an integer") { CHECK(vectors({0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0x48, 0x89, 0xc2, 0xc3})); }
+  SUBCASE("arguments passed on to a function behind it") {
+    // ...; call 1f; mov $0, %eax; ret; 1: jmp *(%rip)
+    CHECK(vectors({0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xe8, 6, 0, 0, 0, 0xb8, 0, 0, 0, 0, 0xc3, 0xff, 0x25, 0, 0, 0, 0}, {0, 18}));
+  }
+  SUBCASE("a jump nobody can follow") { CHECK(vectors({0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xff, 0xe2, 0xb8, 0, 0, 0, 0, 0xc3})); }
+  SUBCASE("a caller that was compiled with it") {
+    // mov $39, %eax; syscall; mov $0, %eax; ret; then: call 0; ret
+    CHECK(vectors({0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xb8, 0, 0, 0, 0, 0xc3, 0xe8, 0xee, 0xff, 0xff, 0xff, 0xc3}, {0, 13}));
+  }
+  SUBCASE("a neighbour's short jump to its beginning") {
+    CHECK(vectors({0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xb8, 0, 0, 0, 0, 0xc3, 0xeb, 0xf1}, {0, 13}));
+  }
+}
+
+TEST_CASE("a function that calls what no compiler sees through may be called directly") {
+  // 0: call *%rdx; 2: mov $39, %eax; syscall; mov $0, %eax; ret; f: call 0; ret
+  const code_buffer b{0xff, 0xd2, 0xb8, 39, 0, 0, 0, 0x0f, 0x05, 0xb8, 0, 0, 0, 0, 0xc3, 0xe8, 0xec, 0xff, 0xff, 0xff, 0xc3};
+  CHECK_FALSE(b.scan({0, 15}).at(0).vectors);
+}
+
+TEST_CASE("libc's blocking calls keep nothing in vector registers") {
+  for (const elf_image& image : loaded_images()) {
+    if (!image.name().starts_with("libc.so")) continue;
+    const fde_table functions(image.eh_frame_hdr, image.text.front());
+    const code c{image.base, image.text.front(), image.readable, [&](std::uintptr_t a) { return functions.find(a); }};
+    const site_table all = scan(the_decoder(), c);
+    for (const char* name : {"recv", "send", "recvfrom", "sendto", "recvmsg", "sendmsg", "read", "write", "accept", "accept4", "connect",
+                             "poll", "clock_nanosleep", "epoll_wait"}) {
+      const auto f = functions.find(reinterpret_cast<std::uintptr_t>(dlsym(RTLD_DEFAULT, name)));
+      REQUIRE(f.has_value());
+      int sites = 0;
+      for (const site& s : all)
+        if (const std::uintptr_t at = image.base + s.offset; at >= f->begin && at < f->end) {
+          ++sites;
+          CHECK_MESSAGE(!s.vectors, std::string(name));
+        }
+      CHECK(sites > 0);
+    }
+  }
+}
+
 TEST_CASE("functions of libc are found with their bounds") {
   const auto address = reinterpret_cast<std::uintptr_t>(dlsym(RTLD_DEFAULT, "getppid"));
   REQUIRE(address != 0);
