@@ -1,6 +1,7 @@
 # Where a library test's server lives: a temporary directory, free loopback ports, and processes that end with the test.
 # Relies on util-linux (setpriv) and python3. A server dies with this process (pdeathsig), however this process ends; the directory
 # goes with a normal end, a failure or SIGTERM (meson's timeout).
+import ctypes
 import os
 import pwd
 import shutil
@@ -98,6 +99,19 @@ class Place:
             if self.start(command, lambda: accepts(port), user, how):
                 return port
         raise Trouble(f"{command[0]} did not start:\n{self.tail(self.file(os.path.basename(command[0]) + '.log'))}")
+
+    def private_name_server(self):
+        """Gives this process and its children a resolv.conf of their own (a mount namespace), which tests may write to. Returns what
+        names the server in it: an address, nobody's yet, with port 53 to itself; empty where a container does not allow it."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        clone_newns, ms_bind, ms_rec, ms_private = 0x20000, 0x1000, 0x4000, 0x40000
+        address = f"127.83.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}"
+        conf = self.file("resolv.conf", f"nameserver {address}\noptions timeout:10\n")
+        if (libc.unshare(clone_newns) != 0 or libc.mount(None, b"/", None, ms_rec | ms_private, None) != 0 or
+                libc.mount(conf.encode(), b"/etc/resolv.conf", None, ms_bind, None) != 0):
+            print("no private resolv.conf here:", os.strerror(ctypes.get_errno()), flush=True)
+            return {}
+        return {"WEFT_TEST_NAME_SERVER": address, "WEFT_TEST_RESOLV_CONF": conf}
 
     def tail(self, path):
         with open(path, encoding="utf-8", errors="replace") as f:

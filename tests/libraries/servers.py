@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 
-from place import Trouble, accepts
+from place import Trouble
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -61,14 +61,16 @@ def memcached(place):
         program("/usr/bin/memcached"), "-l", "127.0.0.1", "-p", str(p), "-U", "0", "-u", "nobody"]))
 
 
-def dns(place, port=0, address="127.0.0.1", options=()):
-    port_file, server = place.file("dns.port"), os.environ["WEFT_DNS_SERVER"]
-    stats = place.file("dns.stats")
-    if not place.start([server, "--address", address, "--port", str(port), "--port-file", port_file, "--stats-file", stats,
-                        "--end-with-parent", *options], lambda: os.path.exists(port_file) and os.path.getsize(port_file) > 0):
+def name_server(place):
+    """A slow DNS server that libc's own resolver asks: every name below weft.test is this machine, but for one."""
+    names, port_file = place.private_name_server(), place.file("dns.port")
+    if not names:
+        return {}
+    command = [os.environ["WEFT_DNS_SERVER"], "--address", names["WEFT_TEST_NAME_SERVER"], "--port", "53", "--port-file", port_file, "--end-with-parent",
+               "--delay-ms", "60", "--wildcard", "weft.test=127.0.0.1", "--nxdomain", "missing.weft.test"]
+    if not place.start(command, lambda: os.path.exists(port_file) and os.path.getsize(port_file) > 0):
         raise Trouble("weft-dns-server did not start")
-    with open(port_file, encoding="utf-8") as f:
-        return int(f.read())
+    return names
 
 
 def nginx(place):
@@ -99,12 +101,18 @@ def nginx(place):
             }}""")
         return [program("/usr/sbin/nginx"), "-c", place.file("nginx.conf"), "-p", place.path]
 
-    return {"WEFT_TEST_PORT": str(place.start_on_port(command)), "WEFT_TEST_CERTIFICATE": place.file("cert.pem")}
+    port = place.start_on_port(command)
+    return name_server(place) | {"WEFT_TEST_PORT": str(port), "WEFT_TEST_CERTIFICATE": place.file("cert.pem")}
 
 
 def sqlite(place):
     return {"WEFT_TEST_FOLDER": place.folder("database")}
 
 
-BY_NAME = {"postgres": postgres, "mariadb": mariadb, "redis": redis, "memcached": memcached, "nginx": nginx, "sqlite": sqlite}
-__all__ = ["BY_NAME", "accepts", "dns"]
+def resolver(place):
+    """The test starts a DNS server of its own there, so that it can read its counters."""
+    return place.private_name_server()
+
+
+BY_NAME = {"postgres": postgres, "mariadb": mariadb, "redis": redis, "memcached": memcached, "nginx": nginx, "sqlite": sqlite,
+           "resolver": resolver}
