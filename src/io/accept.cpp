@@ -1,6 +1,7 @@
 // accept and accept4. There is no MSG_DONTWAIT for it: poll(2) is asked first. Between two processes that accept from one
 // listening socket (prefork) the slower one then waits inside the kernel.
 #include <cerrno>
+#include <sys/socket.h>
 
 #include "io/descriptors.hpp"
 #include "io/ops.hpp"
@@ -28,6 +29,8 @@ void let_others_run(hub& h) noexcept {
 
 long accept4(hub& h, caller who, int fd, void* address, void* size, int flags) noexcept {
   const auto as_it_is = [&] { return sys::raw(SYS_accept4, fd, address, size, flags); };
+  // The kernel refuses flags that it does not know before it waits.
+  if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0) return as_it_is();
   const auto attempt = [&]() noexcept -> long {
     const long ready = ready_now(fd, POLLIN);
     // On what is no listener the call fails at once, and poll(2) may never call it ready.

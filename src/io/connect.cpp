@@ -56,7 +56,7 @@ long connect(hub& h, caller who, int fd, const void* address, unsigned size) noe
     if (ready & POLLNVAL) return -EBADF;
     if (ready != 0) break;
     const long waited = wait_fd(h, fd, *e, poller::out, rules.deadline(), "connect");
-    if (waited != 0) return waited == timed_out ? -EINPROGRESS : waited;
+    if (waited != 0) return waited == timed_out ? got : waited;
   }
   // Asking again gives the outcome and leaves the socket as a blocking connect leaves it, which SO_ERROR would not.
   got = start(fd, address, size, flags);

@@ -62,8 +62,11 @@ long close(hub& h, int fd) noexcept {
 
 long shutdown(hub& h, int fd, int how) noexcept {
   const long got = sys::raw(SYS_shutdown, fd, how);
-  if (got == 0) look_again(h, fd);
-  return got;
+  if (got != 0) return got;
+  look_again(h, fd);
+  // The kernel wakes the threads that wait on this socket; to a poller it is no news on every kind of socket.
+  if (core::fd_entry* e = h.fds.find(fd)) core::fd_report(h, fd, *e, poller::in | poller::out);
+  return 0;
 }
 
 long close_range(hub& h, unsigned first, unsigned last, unsigned flags) noexcept {

@@ -51,11 +51,13 @@ long recv_plain(hub& h, caller who, int fd, core::fd_entry& e, void* to, std::si
 // MSG_WAITALL: all `n` bytes of a stream, unless its end, an error or a timeout comes first.
 long recv_all(hub& h, park_rules& rules, int fd, void* to, std::size_t n, int flags, std::size_t done) noexcept {
   while (done < n) {
-    // What ends the wait after a part has come must stay for the next call to see: a try would consume the error.
-    if (ready_now(fd, POLLIN) & POLLERR) break;
     const long got = until_ready(
         h, rules, fd, poller::in, "recv",
-        [&] { return recv_now(fd, static_cast<char*>(to) + done, n - done, flags & ~MSG_WAITALL, nullptr, nullptr); },
+        [&] {
+          return ends_after_a_part(fd)
+                     ? 0
+                     : recv_now(fd, static_cast<char*>(to) + done, n - done, flags & ~MSG_WAITALL, nullptr, nullptr);
+        },
         [] { return long{-EAGAIN}; });
     if (got <= 0) break;
     done += static_cast<std::size_t>(got);

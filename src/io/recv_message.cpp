@@ -16,12 +16,13 @@ constexpr int never_waits = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE;
 // The rest of a MSG_WAITALL read of a stream. Ancillary data ends it: the kernel does not merge across it either.
 long recv_rest(hub& h, park_rules& rules, int fd, const msghdr* message, int flags, std::size_t total, std::size_t done) noexcept {
   while (done < total) {
-    if (ready_now(fd, POLLIN) & POLLERR) break;
     iovec window[window_parts];
     msghdr part{};
     part.msg_iov = window;
     part.msg_iovlen = rest_of(message->msg_iov, message->msg_iovlen, done, window, window_parts);
-    const auto attempt = [&] { return sys::raw(SYS_recvmsg, fd, &part, (flags & ~MSG_WAITALL) | MSG_DONTWAIT); };
+    const auto attempt = [&] {
+      return ends_after_a_part(fd) ? 0 : sys::raw(SYS_recvmsg, fd, &part, (flags & ~MSG_WAITALL) | MSG_DONTWAIT);
+    };
     const long got = until_ready(h, rules, fd, poller::in, "recvmsg", attempt, attempt);
     if (got <= 0) break;
     done += static_cast<std::size_t>(got);

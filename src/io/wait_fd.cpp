@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #include "sys/syscall.hpp"
 
@@ -40,6 +42,12 @@ long ready_now(int fd, short events) noexcept {
   pollfd one{fd, events, 0};
   const long n = sys::raw(SYS_poll, &one, 1, 0);
   return n <= 0 ? n : one.revents;
+}
+
+bool ends_after_a_part(int fd) noexcept {
+  const long seen = ready_now(fd, POLLIN | POLLPRI);
+  int at_mark = 0;
+  return (seen & POLLERR) != 0 || ((seen & POLLPRI) != 0 && sys::raw(SYS_ioctl, fd, SIOCATMARK, &at_mark) == 0 && at_mark != 0);
 }
 
 bool opened_for(int fd, int mode) noexcept {

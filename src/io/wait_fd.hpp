@@ -21,6 +21,10 @@ long nap(hub& h, nanos ns, nanos deadline, const char* reason) noexcept;
 // What poll(2) says of `fd` right now; never waits. 0: nothing of `events`; else revents; -errno.
 long ready_now(int fd, short events) noexcept;
 
+// Whether a receive that has a part of its bytes must end with them: an error is there, which a try would consume, or the urgent mark,
+// across which no receive reads on. Both are for the next call to see.
+bool ends_after_a_part(int fd) noexcept;
+
 // Whether `fd` was opened for `mode` (O_RDONLY or O_WRONLY), alone or among others.
 bool opened_for(int fd, int mode) noexcept;
 

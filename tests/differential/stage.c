@@ -1,0 +1,245 @@
+/* Plays one scene: parts as pthreads, or as fibers when the shim was preloaded. The program is the same; it looks whether weft_spawn is
+ * there. `stage --list` prints the scenes, `stage NAME` plays one: what the parts said, part by part, on standard output.
+ * With Weft a last line on standard error tells the hub's figures, so that a quiet native run is noticed. */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <sys/mman.h>
+
+#include <weft/weft.h>
+
+#include "scene.h"
+
+enum { most_scenes = 400, most_children = 128, most_parts = 1000, most_memory = 64 };
+
+static struct scene {
+  const char *group, *name;
+  void (*play)(void);
+  int parks;
+} scenes[most_scenes];
+static int scene_count;
+
+void add_scene(const char *group, const char *name, void (*play)(void), int parks) {
+  if (scene_count == most_scenes) abort();
+  scenes[scene_count++] = (struct scene){group, name, play, parks};
+}
+
+/* -- the two ways to run parts */
+
+static __typeof__(weft_spawn) *fiber_spawn;
+static __typeof__(weft_join) *fiber_join;
+static __typeof__(weft_current) *fiber_current;
+static __typeof__(weft_done) *fiber_done;
+static __typeof__(weft_sleep) *fiber_sleep;
+static __typeof__(weft_hub_stats) *hub_stats;
+
+static void look_for_weft(void) {
+  /* Not by name at link time: a native run has none of them. */
+#define FIND(pointer, name) *(void **)&pointer = dlsym(RTLD_DEFAULT, name)
+  FIND(fiber_spawn, "weft_spawn");
+  FIND(fiber_join, "weft_join");
+  FIND(fiber_current, "weft_current");
+  FIND(fiber_done, "weft_done");
+  FIND(fiber_sleep, "weft_sleep");
+  FIND(hub_stats, "weft_hub_stats");
+#undef FIND
+}
+
+struct part {
+  void (*fn)(void *);
+  void *arg;
+  char *text;
+  size_t size, room;
+  struct part *children[most_children];
+  int count, joined;
+  pthread_t thread;
+  volatile pid_t tid;
+  volatile int over;
+  weft_fiber *fiber;
+};
+
+static struct part *parts[most_parts];
+static int part_count;
+static pthread_mutex_t parts_lock = PTHREAD_MUTEX_INITIALIZER; /* never held across a call that waits */
+static __thread struct part *thread_part;
+
+static struct part *own_part(void) {
+  if (fiber_spawn == NULL) return thread_part;
+  const weft_fiber *self = fiber_current();
+  for (int i = part_count - 1; i >= 0; --i)
+    if (parts[i]->fiber == self) return parts[i];
+  abort();
+}
+
+static void *run_part(void *arg) {
+  struct part *p = arg;
+  if (fiber_spawn == NULL) thread_part = p;
+  p->tid = (pid_t)syscall(SYS_gettid);
+  p->fn(p->arg);
+  for (int i = 0; i < p->count; ++i) join(p->children[i]);
+  p->over = 1;
+  return NULL;
+}
+
+static struct part *start(void (*fn)(void *), void *arg) {
+  struct part *p = calloc(1, sizeof *p);
+  if (p == NULL) abort();
+  p->fn = fn;
+  p->arg = arg;
+  pthread_mutex_lock(&parts_lock);
+  if (part_count == most_parts) abort();
+  parts[part_count++] = p;
+  pthread_mutex_unlock(&parts_lock);
+  const int error = fiber_spawn != NULL ? fiber_spawn(&p->fiber, run_part, p) : pthread_create(&p->thread, NULL, run_part, p);
+  if (error != 0) abort();
+  return p;
+}
+
+part *go(void (*fn)(void *), void *arg) {
+  struct part *self = own_part();
+  if (self->count == most_children) abort();
+  return self->children[self->count++] = start(fn, arg);
+}
+
+void join(part *p) {
+  if (p->joined) return;
+  p->joined = 1;
+  if ((fiber_spawn != NULL ? fiber_join(p->fiber, NULL) : pthread_join(p->thread, NULL)) != 0) abort();
+}
+
+/* Natively the thread's state is looked at, three times alike: it may sleep for a moment on its way. A fiber parks as soon as it is let
+ * run; the pause is for calls that another thread makes in its place. */
+void await_blocked(part *p) {
+  if (fiber_spawn != NULL) {
+    for (int i = 0; i < 3; ++i) fiber_sleep(0);
+    fiber_sleep(WEFT_MS(3));
+    return;
+  }
+  int alike = 0;
+  while (alike < 3 && !p->over) {
+    usleep(300);
+    if (p->tid == 0) continue;
+    char name[64], text[400] = "";
+    snprintf(name, sizeof name, "/proc/self/task/%d/stat", (int)p->tid);
+    const int fd = open(name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) continue;
+    if (read(fd, text, sizeof text - 1) < 0) text[0] = 0;
+    close(fd);
+    const char *at = strrchr(text, ')');
+    alike = at != NULL && at[1] != 0 && at[2] == 'S' ? alike + 1 : 0;
+  }
+}
+
+void signal_part(part *p, int sig) {
+  if (fiber_spawn == NULL) QUIETLY(pthread_kill(p->thread, sig));
+  else QUIETLY(syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), sig));
+}
+
+/* -- what parts say */
+
+static void append(struct part *p, const char *text, size_t size) {
+  if (p->size + size + 1 > p->room) {
+    p->room = (p->size + size + 1) * 2;
+    p->text = realloc(p->text, p->room);
+    if (p->text == NULL) abort();
+  }
+  memcpy(p->text + p->size, text, size);
+  p->size += size;
+}
+
+void say(const char *format, ...) {
+  char line[1000];
+  va_list args;
+  va_start(args, format);
+  const int error = errno;
+  const int n = vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  struct part *p = own_part();
+  append(p, line, n < (int)sizeof line ? (size_t)n : sizeof line - 1);
+  if (n == 0 || n >= (int)sizeof line || line[n - 1] != '\n') append(p, "\n", 1);
+  errno = error;
+}
+
+const char *error_name(int error) {
+  const char *name = strerrorname_np(error);
+  return name != NULL ? name : "unknown";
+}
+
+long report(const char *what, long result) {
+  const int error = errno;
+  if (result == -1) say("%s = %s", what, error_name(error));
+  else say("%s = %ld", what, result);
+  errno = error;
+  return result;
+}
+
+void report_error(const char *what, int error) {
+  if (error == 0) say("%s = 0", what);
+  else say("%s = %s", what, error_name(error));
+}
+
+long must(const char *what, int line, long result) {
+  if (result == -1) {
+    fprintf(stderr, "stage: line %d: %s = %s\n", line, what, error_name(errno));
+    _exit(3);
+  }
+  return result;
+}
+
+static void print_part(const struct part *p, const char *name) {
+  printf("-- part %s\n%.*s", name, (int)p->size, p->text != NULL ? p->text : "");
+  for (int i = 0; i < p->count; ++i) {
+    char child[100];
+    snprintf(child, sizeof child, "%s.%d", name, i + 1);
+    print_part(p->children[i], child);
+  }
+}
+
+/* -- memory */
+
+void *bad(void) {
+  static void *volatile address;
+  return (char *)address + 8;
+}
+
+void *read_only(size_t size) {
+  void *at = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) abort();
+  return at;
+}
+
+char *bytes(size_t size, int fill) {
+  char *at = malloc(size);
+  if (at == NULL) abort();
+  memset(at, fill, size);
+  return at; /* the process ends with the scene */
+}
+
+static void play_scene(void *arg) { ((const struct scene *)arg)->play(); }
+
+void remove_fresh_names(void);
+
+int main(int argc, char **argv) {
+  if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+    for (int i = 0; i < scene_count; ++i) printf("%s %s %s\n", scenes[i].group, scenes[i].name, scenes[i].parks ? "parks" : "quiet");
+    return 0;
+  }
+  for (int i = 0; i < scene_count && argc == 2; ++i) {
+    if (strcmp(argv[1], scenes[i].name) != 0) continue;
+    look_for_weft();
+    struct part *first = start(play_scene, &scenes[i]);
+    join(first);
+    remove_fresh_names();
+    print_part(first, "1");
+    fflush(stdout);
+    if (fiber_spawn != NULL) {
+      weft_stats s;
+      if (hub_stats(&s) != 0) abort();
+      fprintf(stderr, "stage: fibers=%llu parks=%llu poller=%s\n", (unsigned long long)s.fibers_created, (unsigned long long)s.parks,
+              s.poller);
+    }
+    return 0;
+  }
+  fprintf(stderr, "usage: stage --list | NAME\n");
+  return 2;
+}
