@@ -202,7 +202,8 @@ WEFT_C_API int weft_close(int fd);
 
 /* From here on the blocking system calls of libc and of every other loaded library, made in fibers, park the fiber instead of the OS
  * thread: sleep, connect, accept, read, write, recv, send, poll, select and their kin. Returns how many call sites were
- * redirected. Idempotent; call it again after dlopen. Other threads are stopped for about a millisecond. Does not park.
+ * redirected (with WEFT_DOOR=symbols: how many of libc's functions are interposed). Idempotent; call it again after dlopen. Other
+ * threads are stopped for about a millisecond. Does not park.
  * Errors: ENOTSUP (no site could be redirected; the reason is on standard error). */
 WEFT_C_API int weft_patch_all(void);
 

@@ -9,10 +9,10 @@ using namespace weft::capi;
 int weft_patch_all(void) {
   return guarded([] {
     const weft::patch_result done = weft::patch_all();
-    if (done.sites_patched == 0 && !done.error.empty()) {
+    if (done.sites_patched == 0 && done.symbols == 0 && !done.error.empty()) {
       weft::sys::report() << "patch_all: " << done.error.c_str() << "\n";
       return fail(ENOTSUP);
     }
-    return done.sites_patched;
+    return done.sites_patched + done.symbols;
   });
 }

@@ -4,9 +4,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <string_view>
+#include <utility>
 
 #include "io/dispatch.hpp"
 #include "patch/patch.hpp"
+#include "patch/symbols.hpp"
 
 namespace weft {
 namespace {
@@ -31,16 +34,71 @@ void say(const patch::result& r) {
                    o.skipped != nullptr ? o.skipped : o.failed.c_str());
 }
 
+bool debugging() {
+  const char* debug = std::getenv("WEFT_DEBUG");
+  return debug != nullptr && *debug != 0 && *debug != '0';
+}
+
+// WEFT_DOOR.
+enum class door {
+  automatic,  // sites; symbols where libc's text cannot be written
+  sites,
+  symbols,
+};
+
+door wanted_door() {
+  const char* value = std::getenv("WEFT_DOOR");
+  const std::string_view word = value != nullptr ? value : "";
+  if (word == "sites") return door::sites;
+  if (word == "symbols") return door::symbols;
+  if (!word.empty() && word != "auto") {
+    static bool said = false;
+    if (!std::exchange(said, true))
+      std::fprintf(stderr, "weft: WEFT_DOOR=%s is none of sites, symbols, auto: taken as auto\n", value);
+  }
+  return door::automatic;
+}
+
+patch_result by_symbols() {
+  patch::open_symbols();
+  total = {};
+  total.symbols = patch::symbols_offered();
+  if (debugging()) std::fprintf(stderr, "weft: %d functions of libc interposed, no system call sites patched\n", total.symbols);
+  return total;
+}
+
+// Why no call that libc makes can be redirected; empty when they can.
+std::string libc_refused() {
+  for (const patch::object_report& o : patch::report())
+    if (const std::string_view path = o.path; path.substr(path.rfind('/') + 1).starts_with("libc.so") && o.patched == 0) return o.failed;
+  return {};
+}
+
 }  // namespace
 
 patch_result patch_all() {
   const std::lock_guard guard(lock);
   fill_handlers();
+  const door wanted = wanted_door();
+  if (patch::symbols_open() || (wanted == door::symbols && patch::symbols_offered() > 0)) return by_symbols();
+  if (wanted == door::symbols && total.sites == 0)
+    std::fprintf(stderr, "weft: WEFT_DOOR=symbols needs libweft-shim.so, preloaded or linked: system call sites are patched instead\n");
   const patch::result r = patch::patch_all_objects();
-  total = {r.sites, r.patched, r.unpatchable, r.text};
-  const char* debug = std::getenv("WEFT_DEBUG");
-  if (debug != nullptr && *debug != 0 && *debug != '0') say(r);
-  if (!r.text.empty()) std::fprintf(stderr, "weft: some calls will block their thread: %s\n", r.text.c_str());
+  total = {};
+  total.sites = r.sites;
+  total.sites_patched = r.patched;
+  total.unpatchable = r.unpatchable;
+  total.error = r.text;
+  if (debugging()) say(r);
+  const std::string refused = r.text.empty() ? std::string() : r.patched == 0 ? r.text : libc_refused();
+  if (!refused.empty() && wanted == door::automatic && patch::symbols_offered() > 0) {
+    patch::open_symbols();
+    total.symbols = patch::symbols_offered();
+    std::fprintf(stderr, "weft: %s: libc's functions are interposed instead, and what libc calls inside itself blocks its thread\n",
+                 r.text.c_str());
+  } else if (!r.text.empty()) {
+    std::fprintf(stderr, "weft: some calls will block their thread: %s\n", r.text.c_str());
+  }
   return total;
 }
 

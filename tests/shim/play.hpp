@@ -46,7 +46,8 @@ inline void play(std::vector<actor> actors) {
 struct scene {
   const char* name;
   void (*run)();
-  bool parks = true;  // whether fibers must have parked in it
+  bool parks = true;         // whether fibers must have parked in it
+  bool inside_libc = false;  // waits inside libc (stdio), where no interposed function is: only rewritten sites reach there
 };
 
 }  // namespace weft_test

@@ -266,7 +266,7 @@ inline void many_at_once() {
 }
 
 inline const scene others[] = {
-    {"streams", streams}, {"pipes", pipes},   {"terminal", terminal}, {"counters", counters},         {"polls", polls},
+    {"streams", streams, true, true}, {"pipes", pipes},   {"terminal", terminal}, {"counters", counters},         {"polls", polls},
     {"selects", selects}, {"sleeps", sleeps}, {"children", children}, {"many_at_once", many_at_once},
 };
 
