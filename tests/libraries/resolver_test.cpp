@@ -86,7 +86,10 @@ TEST_CASE("forged, truncated and failing answers get what they deserve") {
       case 2: CHECK(look_up(name(2)) == error_text(EAI_NONAME)); break;
       case 3: CHECK(look_up(name(3)) == error_text(EAI_AGAIN)); break;
       case 4: CHECK(look_up("alias.test") == address(4)); break;
-      case 5: CHECK(look_up(name(5), AI_NUMERICHOST) == error_text(EAI_NONAME)); weft::this_fiber::sleep_for(std::chrono::milliseconds(1)); break;
+      case 5:
+        CHECK(look_up(name(5), AI_NUMERICHOST) == error_text(EAI_NONAME));
+        weft::this_fiber::sleep_for(std::chrono::milliseconds(1));
+        break;
     }
   });
   CHECK(dns.stop().at("tcp") > 0);

@@ -1,5 +1,6 @@
 # Runs a library test against its real server: run.py SERVER TEST-PROGRAM [doctest option...]
 # WEFT_SHIM names the shim, as meson sets it for every test.
+#                                            run.py --example SERVER COMMAND...: once, {port} in COMMAND being the server's
 # Brings the server up once, runs the program by both ways into Weft and with both pollers, then ends the server. Fails when one of
 # the runs does, and says which.
 import os
@@ -30,7 +31,16 @@ def run(server, program, options):
         sys.exit("failed by " + "; ".join(failed))
 
 
+def run_example(server, command):
+    with Place() as place:
+        where = servers.BY_NAME[server](place)
+        port = where.get("WEFT_TEST_DIRECT_PORT", where["WEFT_TEST_PORT"])
+        sys.exit(subprocess.run([word.replace("{port}", port) for word in command], stdin=subprocess.DEVNULL, timeout=45).returncode)
+
+
 try:
+    if sys.argv[1] == "--example":
+        run_example(sys.argv[2], sys.argv[3:])
     run(sys.argv[1], sys.argv[2], sys.argv[3:])
 except Trouble as trouble:
     sys.exit(str(trouble))

@@ -66,8 +66,8 @@ def name_server(place):
     names, port_file = place.private_name_server(), place.file("dns.port")
     if not names:
         return {}
-    command = [os.environ["WEFT_DNS_SERVER"], "--address", names["WEFT_TEST_NAME_SERVER"], "--port", "53", "--port-file", port_file, "--end-with-parent",
-               "--delay-ms", "60", "--wildcard", "weft.test=127.0.0.1", "--nxdomain", "missing.weft.test"]
+    command = [os.environ["WEFT_DNS_SERVER"], "--address", names["WEFT_TEST_NAME_SERVER"], "--port", "53", "--port-file",
+               port_file, "--end-with-parent", "--delay-ms", "60", "--wildcard", "weft.test=127.0.0.1", "--nxdomain", "missing.weft.test"]
     if not place.start(command, lambda: os.path.exists(port_file) and os.path.getsize(port_file) > 0):
         raise Trouble("weft-dns-server did not start")
     return names
