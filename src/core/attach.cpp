@@ -182,6 +182,7 @@ void end_hub(hub& h) noexcept {
   release_signal_stack(block);
   set_gs(&nobody);
   give_block(block);
+  if (h.offload != nullptr) end_offload(h);
   h.poll->shut();
   bool unused;
   {

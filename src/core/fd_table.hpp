@@ -11,6 +11,8 @@ namespace weft::core {
 // One fiber's interest in one descriptor, on that fiber's stack. `target` is unparked when any of `events` is reported.
 struct fd_node : detail::wait_node {
   fd_node(detail::waiter& w, std::uint32_t wanted) noexcept;
+  // For a `notify` of the maker's own.
+  explicit fd_node(std::uint32_t wanted) noexcept : events(wanted), target(nullptr) {}
   std::uint32_t events;
   std::uint32_t fired = 0;
   bool closed = false;

@@ -1,7 +1,6 @@
 #include "core/hub.hpp"
 #include "core/switch.hpp"
 
-#include <fcntl.h>
 #include <new>
 
 #include "sys/clock.hpp"
@@ -34,21 +33,6 @@ std::uint32_t random_below(hub& h, std::size_t n) noexcept {
   return static_cast<std::uint32_t>(h.shuffle % n);
 }
 
-// Threads of this process other than the caller, from /proc/self/stat's num_threads (field 20, after the name in parentheses).
-bool other_threads() noexcept {
-  const long fd = sys::raw(SYS_openat, AT_FDCWD, "/proc/self/stat", O_RDONLY | O_CLOEXEC, 0);
-  if (fd < 0) return true;
-  char text[1024];
-  const long n = sys::raw(SYS_read, fd, &text[0], sizeof text);
-  sys::raw(SYS_close, fd);
-  long at = n - 1;
-  while (at > 0 && text[at] != ')') --at;
-  int field = 2;
-  while (at < n && field < 20)
-    if (text[++at] == ' ') ++field;
-  return !(at + 2 < n && text[at + 1] == '1' && text[at + 2] == ' ');
-}
-
 // Nothing is ready, no timer is armed, no descriptor is waited on. Tells the public layers when it is certain that nothing will
 // change, and, after a while, when only another thread could change it.
 nanos stuck_wait(hub& h) noexcept {
@@ -79,6 +63,7 @@ void trim_stacks(hub& h, nanos& timeout) noexcept {
 constexpr std::uint64_t cycles_between_looks = 100'000;
 
 void (*on_stuck)(hub& h, bool certain) noexcept = nullptr;
+void (*end_offload)(hub& h) noexcept = nullptr;
 
 std::size_t hub_bytes() noexcept {
   return sys::round_up(sys::round_up(sizeof(hub), 64) + poller::storage_bytes(), sys::page_size);

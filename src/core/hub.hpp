@@ -34,6 +34,10 @@ struct counters {
 
 }  // namespace weft::core
 
+namespace weft::io {
+struct offload_state;  // src/io/offload_op.hpp
+}
+
 namespace weft::detail {
 
 // What a fiber needs that most do not. Lives in malloc'ed memory of the public layers; the core only looks at `thrown`.
@@ -85,6 +89,7 @@ struct hub {
   core::remote_node* remote_last = nullptr;
   sys::atomic<std::uint32_t> sleeping;
   sys::atomic<std::uint32_t> external;  // who else could wake it: remote handles, pool jobs, handled signals
+  io::offload_state* offload = nullptr;  // made by its first offloaded call
   bool idle_reported = false;
   bool closing = false;
   void* face = nullptr;          // the public layers' per-hub state (core/hub_state.hpp)
@@ -121,6 +126,16 @@ void turn(hub& h, std::uint64_t timeout) noexcept;
 void fd_report(hub& h, int fd, fd_entry& e, std::uint32_t events) noexcept;
 // The number is about to be closed or replaced: its waiters wake as `closed`, what was known of it is forgotten.
 void fd_forget(hub& h, int fd) noexcept;
+
+// Gives up what src/io keeps for the hub's offloaded calls; set once there is something.
+extern void (*end_offload)(hub& h) noexcept;
+// Weft's own threads, which wake nobody by themselves.
+extern sys::atomic<std::uint32_t> own_threads;
+// Threads of this process that could still do something for a hub: all but the caller, Weft's own and the kernel's io_uring workers.
+bool other_threads() noexcept;
+
+// Here and now the caller can only wait as its OS thread: it stands on a signal stack, or inside Weft.
+bool parking_impossible(const hub& h) noexcept;
 
 // Set by the public layers: told once when nothing can ever run again (see deadlock in hub.cpp). Bounded code.
 extern void (*on_stuck)(hub& h, bool certain) noexcept;

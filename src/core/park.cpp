@@ -66,13 +66,15 @@ void scope_timed_out(detail::timer_node* t) noexcept {
 }
 
 // On the kernel's alternate signal stack, or inside Weft itself, there is no way back from a switch.
-bool parking_impossible(const detail::carrier* c) noexcept {
+bool no_way_back(const detail::carrier* c) noexcept {
   std::uint64_t here;
   asm("mov %%rsp, %0" : "=r"(here));
   return c->in_weft != 0 || here - c->signal_stack < c->signal_stack_size;
 }
 
 }  // namespace
+
+bool parking_impossible(const hub& h) noexcept { return no_way_back(h.block); }
 
 fd_node::fd_node(waiter& w, std::uint32_t wanted) noexcept : events(wanted), target(&w) {
   notify = [](wait_node* self) noexcept { detail::unpark(*static_cast<fd_node*>(self)->target); };
@@ -101,7 +103,7 @@ extern "C" {
 wake weft_switch_park_plain(hub& h, waiter& w, nanos deadline) noexcept {
   fiber_base* self = w.fiber;
   wake refused = wake::pending;
-  if (core::parking_impossible(h.block)) [[unlikely]]
+  if (core::no_way_back(h.block)) [[unlikely]]
     refused = wake::impossible;
   else if (self->cancel_hint && !w.uncancellable) [[unlikely]]
     refused = cancellation_due(h);
@@ -141,7 +143,7 @@ wake weft_switch_yield_plain(hub& h) noexcept {
   fiber_base* self = current_fiber();
   if (self->cancel_hint) [[unlikely]]
     if (const wake due = cancellation_due(h); due != wake::pending) return due;
-  if (core::parking_impossible(h.block)) [[unlikely]]
+  if (core::no_way_back(h.block)) [[unlikely]]
     return wake::impossible;
   core::switch_to(h, self, core::rotate(h, self));
   return self->cancel_hint ? cancellation_due(h) : wake::ready;

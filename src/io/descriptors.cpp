@@ -4,6 +4,7 @@
 #include <linux/close_range.h>
 
 #include "io/fd_facts.hpp"
+#include "io/offload.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::io {
@@ -18,7 +19,7 @@ bool anything_noted(const core::fd_entry& e) noexcept {
 
 }  // namespace
 
-bool is_ours(hub& h, int fd) noexcept { return h.poll->owns(fd); }
+bool is_ours(hub& h, int fd) noexcept { return h.poll->owns(fd) || (fd >= 0 && fd == ring_descriptor(h)); }
 
 void forget_everywhere(hub& h, int fd) noexcept {
   facts::forget(fd);
@@ -83,6 +84,7 @@ long close_range(hub& h, unsigned first, unsigned last, unsigned flags) noexcept
 }
 
 long renew_poller(hub& h) noexcept {
+  offload_after_fork(h);
   const long error = h.poll->reopen();
   if (error != 0) return error;
   h.fds.each([&](int fd, core::fd_entry& e) {

@@ -33,13 +33,21 @@ struct directory_entry {
   char name[1];
 };
 
-std::uint32_t number(const char* text) noexcept {
+constexpr std::uint32_t io_worker_flag = 0x10;
+
+std::uint32_t number_at(const char*& text) noexcept {
   std::uint32_t n = 0;
   for (; *text >= '0' && *text <= '9'; ++text) n = n * 10 + static_cast<std::uint32_t>(*text - '0');
+  return n;
+}
+
+std::uint32_t number(const char* text) noexcept {
+  const std::uint32_t n = number_at(text);
   return *text == 0 ? n : 0;
 }
 
-// A thread that has exited, or a main thread that called pthread_exit and waits for the others, never answers.
+// A thread that has exited, or a main thread that called pthread_exit and waits for the others, never answers; nor does one that the
+// kernel made for io_uring.
 bool has_exited(std::uint32_t tid) noexcept {
   char path[] = "/proc/self/task/0000000000/stat";
   char digits[10];
@@ -56,9 +64,17 @@ bool has_exited(std::uint32_t tid) noexcept {
   const long got = sys::raw(SYS_read, fd, &text[0], sizeof text - 1);
   sys::raw(SYS_close, fd);
   if (got <= 0) return got == -ESRCH;
-  // "tid (name) S ...": the name may hold anything, so the last parenthesis counts.
-  for (long k = got - 3; k > 0; --k)
-    if (text[k] == ')') return text[k + 2] == 'Z' || text[k + 2] == 'X';
+  // "tid (name) S ...": the name may hold anything, so the last parenthesis counts. Field 9 has the flags: a worker of io_uring
+  // (PF_IO_WORKER) never runs the text that is rewritten, and never answers.
+  for (long k = got - 3; k > 0; --k) {
+    if (text[k] != ')') continue;
+    if (text[k + 2] == 'Z' || text[k + 2] == 'X') return true;
+    int field = 2;
+    while (k < got && field < 9)
+      if (text[++k] == ' ') ++field;
+    const char* flags = text + k + 1;
+    return k + 1 < got && (number_at(flags) & io_worker_flag) != 0;
+  }
   return false;
 }
 
