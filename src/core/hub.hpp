@@ -87,6 +87,7 @@ struct hub {
   core::remote_inbox inbox;
   core::remote_node* remote_first = nullptr;  // taken from the inbox, not run yet
   core::remote_node* remote_last = nullptr;
+  core::remote_node* signals_due = nullptr;   // recorded signals, each assigned to a fiber that handles it (io/signals.hpp)
   sys::atomic<std::uint32_t> sleeping;
   sys::atomic<std::uint32_t> external;  // who else could wake it: remote handles, pool jobs, handled signals
   io::offload_state* offload = nullptr;  // made by its first offloaded call

@@ -11,6 +11,7 @@ void throw_if_ended(hub& h, wake why, const char* reason) {
     case wake::pending:
     case wake::ready:
     case wake::timeout:
+    case wake::signalled:
     case wake::closed: return;
     case wake::cancelled: throw cancelled();
     case wake::interrupted: {

@@ -25,7 +25,7 @@ long retry_local(hub& h, park_rules& rules, int fd, const void* address, unsigne
   growing_nap pause;
   for (;;) {
     const long slept = nap(h, pause.next(), rules.deadline(), "connect");
-    if (slept != 0) return slept == timed_out ? -EAGAIN : slept;
+    if (slept != 0) return slept == timed_out ? -EAGAIN : rules.ended(slept);
     const long got = start(fd, address, size, flags);
     if (got != -EAGAIN) return got;
   }
@@ -56,7 +56,7 @@ long connect(hub& h, caller who, int fd, const void* address, unsigned size) noe
     if (ready & POLLNVAL) return -EBADF;
     if (ready != 0) break;
     const long waited = wait_fd(h, fd, *e, poller::out, rules.deadline(), "connect");
-    if (waited != 0) return waited == timed_out ? got : waited;
+    if (waited != 0) return waited == timed_out ? got : rules.ended(waited);
   }
   // Asking again gives the outcome and leaves the socket as a blocking connect leaves it, which SO_ERROR would not.
   got = start(fd, address, size, flags);

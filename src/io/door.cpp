@@ -1,5 +1,7 @@
 #include "io/door.hpp"
 
+#include <cerrno>
+
 #include "sys/syscall.hpp"
 
 namespace weft::io {
@@ -27,6 +29,28 @@ hub* own_hub() noexcept {
   // A fiber that is parked or over cannot make a call: this is a signal handler that interrupted the hub.
   if (c->home == nullptr || c->in_weft != 0 || c->current->state != detail::fiber_state::running) return nullptr;
   return in_shared_child(c) ? nullptr : c->home;
+}
+
+hub* interrupted_hub() noexcept {
+  if (!detail::attached()) return nullptr;
+  detail::carrier* c = detail::this_carrier();
+  return c->home == nullptr || in_shared_child(c) ? nullptr : c->home;
+}
+
+bool settle(hub& h, detail::fiber_base* self, long& result) noexcept {
+  const handled ran = run_due_signals(h, self);
+  if (!is_ended(result)) return false;
+  if (result == signalled || result == signalled_for_good) {
+    const bool again = result == signalled && ran != handled::fail;
+    result = -EINTR;
+    return again;
+  }
+  switch (why_ended(result)) {
+    case wake::impossible: result = passes; break;  // on a signal stack: wait as the thread
+    case wake::deadlock: result = -EDEADLK; break;
+    default: result = -ECANCELED;
+  }
+  return false;
 }
 
 hub* company() noexcept {

@@ -6,6 +6,7 @@
 #include "core/hub.hpp"
 #include "io/dispatch.hpp"
 #include "io/ended.hpp"
+#include "io/signals.hpp"
 
 namespace weft::io {
 
@@ -18,25 +19,38 @@ hub* own_hub() noexcept;
 // The hub, null also when the process is alone with its main fiber: nobody would run meanwhile.
 hub* company() noexcept;
 
+// In a signal handler: the hub of the thread, null where the thread has none or is a vfork child.
+hub* interrupted_hub() noexcept;
+
 // Before clone and vfork: a child that shares this memory must not be taken for this process. `waits`: the parent stands still
 // until the child is gone or has its own memory.
 void expect_child(bool waits) noexcept;
 
-// Runs `op(hub)` for a site on a hub that has company. `vectors`: the site's function may keep values in vector registers, a switch
-// from here saves them.
+// After an op that a signal reached, or whose wait ended otherwise: runs the handlers that are due on this fiber and turns
+// `result` into what the site gets. True: the call is to be made again (SA_RESTART).
+bool settle(hub& h, detail::fiber_base* self, long& result) noexcept;
+
+// settle's result for "let the kernel's own instruction run".
+inline constexpr long passes = -5200;
+
+// Runs `op(hub)` for a site on a hub that has company; while it runs, signals can end the fiber's waits (signals.hpp). `vectors`: the
+// site's function may keep values in vector registers, a switch from here saves them.
 template <class Op>
 door_answer cooperate_on(hub& h, bool vectors, Op op) noexcept {
   detail::fiber_base* self = detail::current_fiber();
   const bool before = self->live_vectors;
-  self->live_vectors = vectors;
-  const long result = op(h);
-  self->live_vectors = before;
-  if (!is_ended(result)) [[likely]]
-    return {result, 0};
-  switch (why_ended(result)) {
-    case wake::impossible: return pass_on;  // on a signal stack: wait as the thread
-    case wake::deadlock: return {-EDEADLK, 0};
-    default: return {-ECANCELED, 0};
+  for (;;) {
+    self->live_vectors = vectors;
+    begin_call(self);
+    long result = op(h);
+    const bool due = end_call(self);
+    if (!due && !is_ended(result)) [[likely]] {
+      self->live_vectors = before;
+      return {result, 0};
+    }
+    const bool again = settle(h, self, result);
+    self->live_vectors = before;
+    if (!again) return {result, result == passes};
   }
 }
 

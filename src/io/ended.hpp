@@ -21,4 +21,11 @@ constexpr wake why_ended(long result) noexcept { return static_cast<wake>(-5000 
 
 inline constexpr long timed_out = ended_by(wake::timeout);
 
+// A signal ended the wait of a rewritten site's call; the site's door runs the handler once the op has come back (signals.hpp).
+// `signalled`: then makes the call again if the handler was installed with SA_RESTART, else EINTR (the kernel's ERESTARTSYS).
+// `signalled_for_good`: EINTR whatever the flags (ERESTARTNOHAND): sleeps, poll and its kin, whatever has a timeout.
+inline constexpr long signalled = ended_by(wake::signalled);
+inline constexpr long signalled_for_good = -5100;
+constexpr long never_again(long result) noexcept { return result == signalled ? signalled_for_good : result; }
+
 }  // namespace weft::io

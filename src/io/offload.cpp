@@ -88,6 +88,7 @@ wake wait_for(hub& h, offload_state& s, offload_op& op, nanos deadline, const ch
     detail::waiter w(reason);
     op.parked = &w;
     w.uncancellable = asked != wake::pending;
+    w.uninterruptible = w.uncancellable || op.kind == offload_kind::brief;
     const wake why = detail::park(h, w, asked == wake::pending ? deadline : detail::now(h) + patience);
     op.parked = nullptr;
     if (op.over) break;

@@ -23,6 +23,8 @@ public:
   // 0: park, until `deadline()` at most. -EAGAIN: the descriptor is O_NONBLOCK.
   long before_park() noexcept { return asked_ ? 0 : ask(); }
   nanos deadline() const noexcept { return deadline_; }
+  // What a wait that ended early is to the caller: with a time limit no signal restarts it (signal(7)).
+  long ended(long waited) const noexcept { return deadline_ == never ? waited : never_again(waited); }
 
 private:
   long ask() noexcept;

@@ -25,12 +25,12 @@ long poll_parked(hub& h, const pollfd* fds, unsigned long count, nanos deadline,
       if (fds[i].fd >= 0) set.add(fds[i].fd, fds[i].events);
     if (extra >= 0) set.add(extra, POLLIN);
     const long waited = set.park(deadline, reason);
-    if (waited != 0 && waited != timed_out) return waited;
+    if (waited != 0 && waited != timed_out) return never_again(waited);
     long found = look();
     if (found != 0 || waited == timed_out) return found;
     if (!set.vague()) continue;
     const long slept = nap(h, pause.next(), deadline, reason);
-    if (slept != 0 && slept != timed_out) return slept;
+    if (slept != 0 && slept != timed_out) return never_again(slept);
     // What was reported during the nap found nobody waiting.
     if ((found = look()) != 0) return found;
   }
@@ -60,7 +60,7 @@ long ppoll(hub& h, pollfd* fds, unsigned long count, timespec* limit, const void
     const mask_watch signals(mask);
     found = poll_parked(h, fds, count, deadline, signals.fd(), "ppoll", look);
   }
-  if (limit != nullptr && !is_ended(found)) {
+  if (limit != nullptr && (!is_ended(found) || found == signalled_for_good)) {
     const timespec left = sys::to_timespec(left_until(h, deadline));
     copy_out(limit, &left, sizeof left);
   }

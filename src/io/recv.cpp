@@ -43,7 +43,7 @@ long recv_plain(hub& h, caller who, int fd, core::fd_entry& e, void* to, std::si
     }
     const long waited = wait_fd(h, fd, e, poller::in, rules.deadline(), "recv");
     if (waited != 0) [[unlikely]]
-      return waited == timed_out ? -EAGAIN : waited;
+      return waited == timed_out ? -EAGAIN : rules.ended(waited);
     try_first = true;
   }
 }

@@ -110,7 +110,7 @@ long select_until(hub& h, int count, void* const (&user)[3], nanos limit, const 
       collect(set, sets, count);
       if (signals.fd() >= 0) set.add(signals.fd(), POLLIN);
       const long waited = set.park(deadline, "select");
-      if (waited != 0 && waited != timed_out) return waited;
+      if (waited != 0 && waited != timed_out) return never_again(waited);
       found = look();
       if (found != 0 || waited == timed_out) break;
     }
@@ -131,7 +131,7 @@ long select(hub& h, int count, void* in, void* out, void* except, timeval* limit
   const nanos length = limit == nullptr ? never : length_of(whole);
   const nanos deadline = deadline_in(h, length);
   const long found = select_until(h, count, {in, out, except}, length, nullptr);
-  if (limit != nullptr && !is_ended(found)) {
+  if (limit != nullptr && (!is_ended(found) || found == signalled_for_good)) {
     const timespec left = sys::to_timespec(left_until(h, deadline));
     const timeval rest{left.tv_sec, left.tv_nsec / 1'000};
     copy_out(limit, &rest, sizeof rest);
@@ -149,7 +149,7 @@ long pselect(hub& h, int count, void* in, void* out, void* except, timespec* lim
   const nanos deadline = deadline_in(h, length);
   const bool masked = mask != nullptr && given.mask != nullptr;
   const long found = select_until(h, count, {in, out, except}, length, masked ? &given : nullptr);
-  if (limit != nullptr && !is_ended(found)) {
+  if (limit != nullptr && (!is_ended(found) || found == signalled_for_good)) {
     const timespec left = sys::to_timespec(left_until(h, deadline));
     copy_out(limit, &left, sizeof left);
   }

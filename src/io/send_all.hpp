@@ -31,7 +31,7 @@ long send_all(hub& h, park_rules& rules, int fd, std::size_t total, long first, 
       // Writable, yet nothing can be sent: the queue of a datagram's receiver is full, of which poll(2) knows nothing.
       waited = nap(h, pause.next(), rules.deadline(), reason);
     }
-    if (waited != 0) return answer(waited == timed_out ? -EAGAIN : waited);
+    if (waited != 0) return answer(waited == timed_out ? -EAGAIN : rules.ended(waited));
     const long sent = more(done);
     if (sent == -EAGAIN) continue;
     if (sent < 0) return answer(sent);

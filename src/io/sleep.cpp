@@ -11,10 +11,10 @@
 namespace weft::io {
 namespace {
 
-long sleep_for(hub& h, nanos length) noexcept {
+long sleep_until(hub& h, nanos deadline) noexcept {
   detail::waiter w("sleep");
-  const wake why = detail::park(h, w, deadline_in(h, length));
-  return why == wake::timeout ? 0 : ended_by(why);
+  const wake why = detail::park(h, w, deadline);
+  return why == wake::timeout ? 0 : never_again(ended_by(why));
 }
 
 }  // namespace
@@ -23,16 +23,24 @@ long nanosleep(hub& h, const timespec* wanted, timespec* left) noexcept {
   return clock_nanosleep(h, CLOCK_MONOTONIC, 0, wanted, left);
 }
 
-long clock_nanosleep(hub& h, int clock, int flags, const timespec* wanted, timespec*) noexcept {
+long clock_nanosleep(hub& h, int clock, int flags, const timespec* wanted, timespec* left) noexcept {
   timespec t;
   if (!copy_in(&t, wanted, sizeof t)) return -EFAULT;
   if (!valid(t)) return -EINVAL;
-  if ((flags & TIMER_ABSTIME) == 0) return sleep_for(h, length_of(t));
+  if ((flags & TIMER_ABSTIME) == 0) {
+    const nanos deadline = deadline_in(h, length_of(t));
+    const long slept = sleep_until(h, deadline);
+    if (slept == signalled_for_good && left != nullptr) {
+      const timespec rest = sys::to_timespec(left_until(h, deadline));
+      if (!copy_out(left, &rest, sizeof rest)) return -EFAULT;
+    }
+    return slept;
+  }
   // Another clock than the hub's: what is left on it is slept, and looked at again, for that clock can be set.
   for (;;) {
     const nanos now = sys::clock_ns(clock), end = length_of(t);
     if (now >= end) return 0;
-    const long slept = sleep_for(h, end - now);
+    const long slept = sleep_until(h, deadline_in(h, end - now));
     if (slept != 0 || h.virtual_time) return slept;
   }
 }

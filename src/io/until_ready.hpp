@@ -24,7 +24,7 @@ long until_ready(hub& h, park_rules& rules, int fd, std::uint32_t events, const 
     }
     const long waited = wait_fd(h, fd, *e, events, rules.deadline(), reason);
     if (waited == -EPERM) return block();
-    if (waited != 0) return waited == timed_out ? -EAGAIN : waited;
+    if (waited != 0) return waited == timed_out ? -EAGAIN : rules.ended(waited);
   }
 }
 

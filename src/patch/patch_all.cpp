@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "io/dispatch.hpp"
+#include "io/signal_actions.hpp"
 #include "patch/patch.hpp"
 #include "patch/symbols.hpp"
 
@@ -91,6 +92,8 @@ patch_result patch_all() {
   total.error = r.text;
   if (debugging()) say(r);
   const std::string refused = r.text.empty() ? std::string() : r.patched == 0 ? r.text : libc_refused();
+  // Only when libc's sigaction comes to Weft too: the program is never to see Weft's entry as its handler.
+  if (refused.empty() && r.patched > 0 && io::group_selected("signal", std::getenv("WEFT_PATCH"))) io::adopt_actions();
   if (!refused.empty() && wanted == door::automatic && patch::symbols_offered() > 0) {
     patch::open_symbols();
     total.symbols = patch::symbols_offered();

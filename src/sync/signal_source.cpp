@@ -4,6 +4,7 @@
 #include <mutex>
 #include <system_error>
 
+#include "sys/own_handlers.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::detail {
@@ -46,6 +47,7 @@ void handler(int number) {
 
 // All signals are blocked in the handler: one that jumped out of a handler on top of it would leave handlers_running wrong.
 bool install(int number, struct sigaction* previous) noexcept {
+  sys::note_own_handler(reinterpret_cast<const void*>(handler));
   struct sigaction mine {};
   mine.sa_handler = handler;
   mine.sa_flags = SA_RESTART | SA_ONSTACK;

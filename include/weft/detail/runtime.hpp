@@ -30,6 +30,7 @@ enum class wake : std::uint8_t {
   closed,       // the thing waited on went away (descriptor closed, queue closed, hub ending)
   deadlock,     // nothing could ever have woken it
   impossible,   // not parked: on a signal stack, or inside the runtime
+  signalled,    // a signal is to be handled on the fiber (src/io/signals.hpp); only calls of rewritten sites end so
 };
 
 struct list_link {
@@ -114,6 +115,7 @@ struct waiter : wait_node {
   void (*on_abort)(waiter*) noexcept = nullptr;  // called by the waker when the result is anything but ready
   wake result = wake::pending;
   bool uncancellable = false;                  // reacquiring a mutex, joining children: cancellation waits
+  bool uninterruptible = false;                // in a rewritten system call that no signal ends: disk I/O
   std::uint32_t uncaught;                      // exceptions that were unwinding the fiber when it parked
   timer_node timer;
 };
@@ -165,7 +167,8 @@ struct fiber_base {
   bool cancel_requested = false;  // fiber.cancel(): the outermost scope
   bool cancel_hint = false;       // some scope is cancelled or an exception waits: parks take the slow path
   bool live_vectors = false;      // inside a rewritten system call: vector registers belong to the caller
-  bool observed = false;          // somebody asked for the outcome
+  std::uint8_t call = 0;          // call_flags below
+  bool observed : 1 = false;      // somebody asked for the outcome
   bool is_main : 1 = false;
   bool taken : 1 = false;         // the value was moved out
   bool service : 1 = false;       // Weft's own (timer callbacks, resolver): not counted as the program's
@@ -179,6 +182,12 @@ struct fiber_base {
   void* exception = nullptr;      // a std::exception_ptr's storage
 };
 static_assert(sizeof(fiber_base) == 128);
+
+// fiber_base::call. A signal handler changes them too: each change is one instruction.
+enum call_flags : std::uint8_t {
+  in_call = 1,     // inside a rewritten system call that was handed to Weft; its waits can be ended by signals
+  signal_due = 2,  // signals are to be handled when that call comes back
+};
 
 // What the GS base of every OS thread points at: the thread's place in Weft. The kernel copies GS to new threads, so a thread
 // may start with its creator's; `fs` tells whose block it is (the FS base is the thread pointer, distinct for living threads).

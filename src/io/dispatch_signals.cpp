@@ -1,0 +1,30 @@
+// Handlers and rows of the calls about signals.
+#include "io/dispatch.hpp"
+
+#include <cerrno>
+
+#include "io/door.hpp"
+#include "io/signals.hpp"
+#include "sys/process_mark.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::io {
+namespace {
+
+// On every thread: actions are the process's. A child that borrows this memory has actions of its own, in the kernel.
+door_answer on_rt_sigaction(door_frame* f, long) noexcept {
+  if (f->r10 != 8 || !convertible(f->rdi) || !sys::owns_memory()) return pass_on;
+  return {set_action(static_cast<int>(f->rdi), reinterpret_cast<const void*>(f->rsi), reinterpret_cast<void*>(f->rdx)), 0};
+}
+
+constexpr const char* group = "signal";
+
+constexpr door_entry rows[] = {
+    {SYS_rt_sigaction, group, "rt_sigaction", {on_rt_sigaction}},
+};
+
+}  // namespace
+
+door_rows signal_rows() noexcept { return {rows, rows + sizeof rows / sizeof *rows}; }
+
+}  // namespace weft::io

@@ -1,0 +1,127 @@
+#include "io/signal_actions.hpp"
+
+#include <cerrno>
+
+#include "io/user_memory.hpp"
+#include "sys/atomic.hpp"
+#include "sys/own_handlers.hpp"
+#include "sys/process_mark.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::io {
+namespace {
+
+// Two places for each signal, so that a handler always finds a whole one: `version` counts changes, the newest is at its parity.
+struct place {
+  sys::atomic<unsigned> version;
+  signal_action actions[2];
+};
+place places[most_signals + 1];
+
+// What the kernel keeps of sa_flags (UAPI_SA_FLAGS on x86).
+constexpr std::uint64_t known_flags = 0xdc000807;
+constexpr std::uint64_t never_blocked = signal_bit(SIGKILL) | signal_bit(SIGSTOP);
+
+const void* const entry = reinterpret_cast<const void*>(&weft_signal_entry);
+
+bool is_handler(const void* handler) noexcept { return reinterpret_cast<std::uintptr_t>(handler) > 1; }  // not SIG_DFL, SIG_IGN
+
+long kernel_action(int number, const signal_action* set, signal_action* get) noexcept {
+  return sys::raw(SYS_rt_sigaction, number, set, get, 8);
+}
+
+void keep(int number, const signal_action& a) noexcept {
+  place& p = places[number];
+  const unsigned next = p.version.load_relaxed() + 1;
+  p.actions[next & 1] = a;
+  p.version.store_seq_cst(next);
+}
+
+signal_action for_kernel(const signal_action& a) noexcept {
+  signal_action k = a;
+  k.handler = const_cast<void*>(entry);
+  k.flags = (k.flags | SA_SIGINFO) & ~static_cast<std::uint64_t>(static_cast<std::uint32_t>(SA_RESETHAND));
+  return k;
+}
+
+// All signals are blocked meanwhile: a handler on top of this would wait for ever. A forked child finds the lock open.
+class change {
+public:
+  change() noexcept {
+    const std::uint64_t all = ~std::uint64_t{0};
+    sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask_, 8);
+    while (lock_.exchange(1) != 0) sys::raw(SYS_sched_yield);
+  }
+  ~change() {
+    lock_.store_seq_cst(0);
+    sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask_, nullptr, 8);
+  }
+  change(const change&) = delete;
+  change& operator=(const change&) = delete;
+
+private:
+  sys::atomic<unsigned>& lock_ = sys::this_process().actions_lock;
+  std::uint64_t mask_ = 0;
+};
+
+}  // namespace
+
+bool convertible(long number) noexcept {
+  if (number < 1 || number > most_signals) return false;
+  switch (number) {
+    case SIGKILL: case SIGSTOP: case SIGSEGV: case SIGBUS: case SIGFPE: case SIGILL: case SIGTRAP: case SIGSYS:
+    case 32: case 33: return false;
+    default: return true;
+  }
+}
+
+signal_action action_of(int number) noexcept {
+  place& p = places[number];
+  for (;;) {
+    const unsigned version = p.version.load_seq_cst();
+    const signal_action a = p.actions[version & 1];
+    if (p.version.load_seq_cst() == version) return a;
+  }
+}
+
+long set_action(int number, const void* action, void* previous) noexcept {
+  signal_action wanted{};
+  if (action != nullptr && !copy_in(&wanted, action, sizeof wanted)) return -EFAULT;
+  signal_action before{};
+  long error = 0;
+  {
+    const change guard;
+    kernel_action(number, nullptr, &before);
+    if (before.handler == entry) before = action_of(number);
+    if (action != nullptr) {
+      wanted.flags &= known_flags;
+      wanted.mask &= ~never_blocked;
+      if (is_handler(wanted.handler) && wanted.handler != entry && !sys::is_own_handler(wanted.handler)) {
+        keep(number, wanted);  // first: what arrives from now on finds it
+        wanted = for_kernel(wanted);
+      }
+      error = kernel_action(number, &wanted, nullptr);
+    }
+  }
+  if (error == 0 && previous != nullptr && !copy_out(previous, &before, sizeof before)) error = -EFAULT;
+  return error;
+}
+
+void adopt_actions() noexcept {
+  const change guard;
+  for (int number = 1; number <= most_signals; ++number) {
+    signal_action found{};
+    if (!convertible(number) || kernel_action(number, nullptr, &found) != 0) continue;
+    if (!is_handler(found.handler) || found.handler == entry || sys::is_own_handler(found.handler)) continue;
+    keep(number, found);
+    const signal_action mine = for_kernel(found);
+    kernel_action(number, &mine, nullptr);
+  }
+}
+
+void reset_action(int number) noexcept {
+  const signal_action usual{};
+  kernel_action(number, &usual, nullptr);
+}
+
+}  // namespace weft::io

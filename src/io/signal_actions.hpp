@@ -1,0 +1,37 @@
+// What the program has set up for each signal, while the kernel knows only Weft's entry: the other side of rt_sigaction(2).
+#pragma once
+
+#include <csignal>
+#include <cstdint>
+
+namespace weft::io {
+
+// struct sigaction as the kernel has it.
+struct signal_action {
+  void* handler;
+  std::uint64_t flags;
+  void* restorer;
+  std::uint64_t mask;
+};
+
+inline constexpr int most_signals = 64;
+inline constexpr std::uint64_t signal_bit(int number) noexcept { return std::uint64_t{1} << (number - 1); }
+
+// rt_sigaction(2) for a program: 0 or -errno.
+long set_action(int number, const void* action, void* previous) noexcept;
+
+// Whether set_action is for this number: not for signals of faults, libc's own, and those that cannot be handled.
+bool convertible(long number) noexcept;
+
+// Puts Weft's entry in front of the handlers that the program has installed already.
+void adopt_actions() noexcept;
+
+// The program's action, for the entry. Callable in a signal handler.
+signal_action action_of(int number) noexcept;
+// SA_RESETHAND: the default again.
+void reset_action(int number) noexcept;
+
+// What the kernel calls (signal_entry.cpp).
+extern "C" void weft_signal_entry(int number, siginfo_t* info, void* context);
+
+}  // namespace weft::io
