@@ -53,7 +53,7 @@ bool settle(hub& h, detail::fiber_base* self, long& result) noexcept {
   return false;
 }
 
-hub* company() noexcept {
+hub* doubtful_company() noexcept {
   hub* h = own_hub();
   if (h == nullptr) return nullptr;
   const bool others = h->live > 1 || h->main.all_next != nullptr || h->ready_first != nullptr || !h->timers.empty() ||

@@ -17,7 +17,16 @@ inline constexpr door_answer pass_on{0, 1};
 hub* own_hub() noexcept;
 
 // The hub, null also when the process is alone with its main fiber: nobody would run meanwhile.
-hub* company() noexcept;
+hub* doubtful_company() noexcept;
+[[gnu::always_inline]] inline hub* company() noexcept {
+  hub* h = detail::try_hub();
+  if (h == nullptr) [[unlikely]]
+    return nullptr;
+  const detail::carrier* c = h->block;
+  if ((c->in_weft | c->vfork_pid) == 0 && c->current->state == detail::fiber_state::running && h->live > 1) [[likely]]
+    return h;
+  return doubtful_company();
+}
 
 // In a signal handler: the hub of the thread, null where the thread has none or is a vfork child.
 hub* interrupted_hub() noexcept;

@@ -8,22 +8,14 @@
 #include "sys/syscall.hpp"
 
 namespace weft::io::facts {
-namespace {
-
-using word = sys::atomic<std::uint32_t>;
-
-constexpr unsigned page_bits = 12, page_words = 1u << page_bits, page_count = 1u << 12;
-constexpr std::uint32_t one_change = 0x10000;
 
 sys::atomic<word*> pages[page_count];
-sys::atomic<bool> duplicates;
 
-word* find(int fd) noexcept {
-  const unsigned page = static_cast<unsigned>(fd) >> page_bits;
-  if (page >= page_count) return nullptr;
-  word* at = pages[page].load_acquire();
-  return at == nullptr ? nullptr : at + (static_cast<unsigned>(fd) & (page_words - 1));
-}
+namespace {
+
+constexpr std::uint32_t one_change = 0x10000;
+
+sys::atomic<bool> duplicates;
 
 word* make(int fd) noexcept {
   const unsigned page = static_cast<unsigned>(fd) >> page_bits;
@@ -46,11 +38,6 @@ void forget_in(word& w, std::uint32_t which) noexcept {
 }
 
 }  // namespace
-
-std::uint32_t get(int fd) noexcept {
-  const word* w = find(fd);
-  return w == nullptr ? 0 : w->load_acquire();
-}
 
 void add(int fd, std::uint32_t seen, std::uint32_t more) noexcept {
   word* w = find(fd);
@@ -105,9 +92,8 @@ long ask_kind(int fd) noexcept {
   return static_cast<long>(k);
 }
 
-long kind_of(int fd) noexcept {
+long learn_kind_of(int fd) noexcept {
   const std::uint32_t seen = get(fd);
-  if (seen & kind_known) return (seen & kind_mask) >> kind_shift;
   const long k = ask_kind(fd);
   if (k >= 0) add(fd, seen, kind_known | static_cast<std::uint32_t>(k) << kind_shift);
   return k;

@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "sys/atomic.hpp"
+
 namespace weft::io::facts {
 
 inline constexpr std::uint32_t flags_known = 1, nonblocking = 2;       // O_NONBLOCK
@@ -23,8 +25,22 @@ enum class kind : std::uint8_t {
   anonymous,     // eventfd, timerfd, signalfd, inotify, ...
 };
 
+using word = sys::atomic<std::uint32_t>;
+inline constexpr unsigned page_bits = 12, page_words = 1u << page_bits, page_count = 1u << 12;
+extern sys::atomic<word*> pages[page_count];
+
+inline word* find(int fd) noexcept {
+  const unsigned page = static_cast<unsigned>(fd) >> page_bits;
+  if (page >= page_count) return nullptr;
+  word* at = pages[page].load_acquire();
+  return at == nullptr ? nullptr : at + (static_cast<unsigned>(fd) & (page_words - 1));
+}
+
 // The present word; 0 when nothing is known.
-std::uint32_t get(int fd) noexcept;
+inline std::uint32_t get(int fd) noexcept {
+  const word* w = find(fd);
+  return w == nullptr ? 0 : w->load_acquire();
+}
 // Adds `more`, learned after the word was `seen`; nothing when something was forgotten meanwhile.
 void add(int fd, std::uint32_t seen, std::uint32_t more) noexcept;
 void forget(int fd, std::uint32_t which = all_facts) noexcept;
@@ -38,6 +54,10 @@ void note_duplicate() noexcept;
 // The kind, asked of the kernel without remembering it. -errno when there is no such descriptor.
 long ask_kind(int fd) noexcept;
 // Same, remembered.
-long kind_of(int fd) noexcept;
+long learn_kind_of(int fd) noexcept;
+inline long kind_of(int fd) noexcept {
+  const std::uint32_t seen = get(fd);
+  return (seen & kind_known) != 0 ? static_cast<long>((seen & kind_mask) >> kind_shift) : learn_kind_of(fd);
+}
 
 }  // namespace weft::io::facts

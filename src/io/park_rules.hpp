@@ -5,6 +5,7 @@
 #pragma once
 
 #include "io/ended.hpp"
+#include "io/fd_facts.hpp"
 
 namespace weft::io {
 
@@ -21,7 +22,18 @@ public:
   park_rules(hub& h, caller who, int fd, side s) noexcept : h_(h), fd_(fd), side_(s), asked_(who == caller::face) {}
 
   // 0: park, until `deadline()` at most. -EAGAIN: the descriptor is O_NONBLOCK.
-  long before_park() noexcept { return asked_ ? 0 : ask(); }
+  long before_park() noexcept {
+    if (asked_) return 0;
+    // The usual case: a blocking descriptor without a limit, known as such.
+    using namespace facts;
+    const std::uint32_t ours = side_ == side::receive ? receive_known | receive_limited : send_known | send_limited;
+    const std::uint32_t good = flags_known | (side_ == side::receive ? receive_known : send_known);
+    if ((get(fd_) & (flags_known | nonblocking | ours)) == good) [[likely]] {
+      asked_ = true;
+      return 0;
+    }
+    return ask();
+  }
   nanos deadline() const noexcept { return deadline_; }
   // What a wait that ended early is to the caller: with a time limit no signal restarts it (signal(7)).
   long ended(long waited) const noexcept { return deadline_ == never ? waited : never_again(waited); }
