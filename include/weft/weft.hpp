@@ -24,3 +24,4 @@
 #include "weft/thread_pool.hpp"
 #include "weft/timer.hpp"
 #include "weft/waitable.hpp"
+#include "weft/watchdog.hpp"

@@ -221,7 +221,13 @@ void release_registry() noexcept { registry_lock.unlock(); }
 
 void release_registry_in_child() noexcept {
   hubs = detail::try_hub();
-  if (hubs != nullptr) hubs->next_hub = nullptr;
+  own_threads.store_relaxed(0);
+  if (hubs != nullptr) {
+    hubs->next_hub = nullptr;
+    hubs->thread = static_cast<std::uint32_t>(sys::raw(SYS_gettid));
+    hubs->watched = {};
+  }
+  forget_watchdog();
   registry_lock.unlock();
 }
 
@@ -281,6 +287,7 @@ hub& create_hub() {
   block->self = block;
   block->home = h;
   h->fs = fs;
+  h->thread = static_cast<std::uint32_t>(sys::raw(SYS_gettid));
   block->current = &h->main;
   take_signal_stack(block);
   set_gs(block);
@@ -291,6 +298,7 @@ hub& create_hub() {
   }
   at_thread_end.mine = h;
   if (on_hub_created != nullptr) on_hub_created(*h);
+  watch_from_environment();
   return *h;
 }
 

@@ -28,6 +28,13 @@ struct eh_globals {
   unsigned uncaught;
 };
 
+// What the watchdog (watchdog.cpp) knows of a hub. Only its thread looks here.
+struct watch_mark {
+  std::uint64_t progress = 0;
+  detail::nanos since = 0;       // last time that the hub was seen to move, to sleep, or to have nobody waiting; 0: never looked at
+  bool reported = false;
+};
+
 struct counters {
   std::uint64_t fibers_created, switches, parks, polls, blocked_polls, io_events, timers_fired, remote_wakes;
 };
@@ -98,6 +105,8 @@ struct hub {
   const void* main_stack = nullptr;  // as ASan tells it at the first switch
   std::size_t main_stack_size = 0;
   hub* next_hub = nullptr;       // in the list of all hubs
+  std::uint32_t thread = 0;      // kernel's id of its OS thread
+  core::watch_mark watched;
 };
 
 }  // namespace weft::detail

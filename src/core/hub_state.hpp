@@ -49,6 +49,11 @@ extern void (*destroy_fiber_locals)(void* locals) noexcept;
 // Told of every new hub, on its thread, when it is ready for use. Set by src/sync (SIGINT).
 extern void (*on_hub_created)(hub& h) noexcept;
 
+// WEFT_WATCHDOG, read once (watchdog.cpp).
+void watch_from_environment() noexcept;
+// In the child of a fork, which has no watchdog thread.
+void forget_watchdog() noexcept;
+
 // Around fork(2): the registry's lock is held across it, and the child forgets the hubs of threads that it does not have.
 void hold_registry() noexcept;
 void release_registry() noexcept;

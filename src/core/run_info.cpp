@@ -1,13 +1,10 @@
 // What all fibers of a hub are doing, as text. A suspended fiber's backtrace is taken by standing on its stack for a moment.
-#include <cxxabi.h>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <dlfcn.h>
-#include <memory>
 #include <string>
 #include <unwind.h>
 
+#include "core/backtrace.hpp"
 #include "core/fcontext.hpp"
 #include "core/hub_state.hpp"
 #include "sys/syscall.hpp"
@@ -17,20 +14,7 @@
 namespace weft::core {
 namespace {
 
-constexpr int most_frames = 24;
 constexpr std::size_t saved_context_bytes = 64;  // fcontext: control words, six registers, return address
-
-struct frames {
-  void* at[most_frames];
-  int count = 0;
-};
-
-_Unwind_Reason_Code note_frame(_Unwind_Context* context, void* arg) {
-  auto& f = *static_cast<frames*>(arg);
-  if (f.count == most_frames) return _URC_END_OF_STACK;
-  f.at[f.count++] = reinterpret_cast<void*>(_Unwind_GetIP(context));
-  return _URC_NO_REASON;
-}
 
 struct visit {
   frames* result;
@@ -59,23 +43,6 @@ frames backtrace_of(hub& h, fiber_base* f) {
   return result;
 }
 
-std::string symbol(const void* address) {
-  Dl_info info{};
-  if (dladdr(address, &info) == 0 || info.dli_fname == nullptr) return "?";
-  const char* file = std::strrchr(info.dli_fname, '/');
-  std::string text;
-  if (info.dli_sname != nullptr) {
-    int status = 0;
-    std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(info.dli_sname, nullptr, nullptr, &status), std::free);
-    text = status == 0 ? name.get() : info.dli_sname;
-    text += ' ';
-  }
-  char offset[40];
-  std::snprintf(offset, sizeof offset, "+0x%zx)",
-                static_cast<std::size_t>(static_cast<const char*>(address) - static_cast<const char*>(info.dli_fbase)));
-  return text + "(" + (file != nullptr ? file + 1 : info.dli_fname) + offset;
-}
-
 const char* state_name(const fiber_base* f) {
   switch (f->state) {
     case fiber_state::created: return "not begun";
@@ -102,12 +69,7 @@ void describe_fiber(hub& h, fiber_base* f, std::string& out) {
   if (f->cancel_requested) out += ", cancelled";
   out += '\n';
   if (f->site != nullptr) out.append("    spawned at ").append(symbol(f->site)).append("\n");
-  const frames trace = backtrace_of(h, f);
-  for (int i = 0; i < trace.count && trace.at[i] != nullptr; ++i) {
-    // A return address may belong to the next function when the call was the last thing its caller did.
-    const std::string s = symbol(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(trace.at[i]) - 1));
-    out.append("    #").append(std::to_string(i)).append(" ").append(s).append("\n");
-  }
+  append_frames(backtrace_of(h, f), out);
 }
 
 // Nothing can run any more, or only another thread could change that (hub.cpp).
