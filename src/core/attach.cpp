@@ -215,6 +215,8 @@ struct main_operations {
 
 void (*on_hub_created)(hub& h) noexcept = nullptr;
 
+const carrier* empty_block() noexcept { return &nobody; }
+
 void hold_registry() noexcept { registry_lock.lock(); }
 
 void release_registry() noexcept { registry_lock.unlock(); }

@@ -29,32 +29,6 @@ bool is_wanted(const site& s, const options& o) {
   return o.wanted != nullptr ? o.wanted(s.nr) : has_handler(s.nr);
 }
 
-// Waits that a signal handler ends with EINTR even under SA_RESTART (signal(7)), although nothing was transferred and no
-// time is lost to the caller by waiting on. Relative sleeps are not among them: begun again they would last too long.
-bool can_be_made_again(long nr) {
-  switch (nr) {
-    case SYS_poll:
-    case SYS_ppoll:
-    case SYS_select:
-    case SYS_pselect6:
-    case SYS_epoll_wait:
-    case SYS_epoll_pwait:
-    case SYS_epoll_pwait2:
-    case SYS_pause:
-    case SYS_rt_sigtimedwait:
-    case SYS_semop:
-    case SYS_semtimedop:
-    case SYS_msgrcv:
-    case SYS_msgsnd:
-    case SYS_io_getevents:
-    case SYS_accept:
-    case SYS_accept4:
-    case SYS_recvfrom:
-    case SYS_recvmsg: return true;
-    default: return false;
-  }
-}
-
 // Where threads may be found waiting in such calls, redirected or not.
 std::vector<restart_point> restart_points() {
   std::vector<restart_point> all;

@@ -1,11 +1,13 @@
 #include "patch/stop_handler.hpp"
 
+#include <asm/prctl.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <signal.h>
 #include <sys/uio.h>
 #include <ucontext.h>
 
+#include "sys/mem.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::patch {
@@ -18,6 +20,30 @@ stopped_thread* slot_of(stop_order& order, std::uint32_t tid) noexcept {
     stopped_thread* t = &order.threads[k & order.mask];
     const std::uint32_t there = __atomic_load_n(&t->tid, __ATOMIC_ACQUIRE);
     if (there == tid || there == 0) return t;
+  }
+}
+
+bool can_be_made_again(long nr) noexcept {
+  switch (nr) {
+    case SYS_poll:
+    case SYS_ppoll:
+    case SYS_select:
+    case SYS_pselect6:
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+    case SYS_pause:
+    case SYS_rt_sigtimedwait:
+    case SYS_semop:
+    case SYS_semtimedop:
+    case SYS_msgrcv:
+    case SYS_msgsnd:
+    case SYS_io_getevents:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_recvfrom:
+    case SYS_recvmsg: return true;
+    default: return false;
   }
 }
 
@@ -39,15 +65,32 @@ void report_progress(stop_order& order) noexcept {
   sys::raw(SYS_futex, &order.progress, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1);
 }
 
+// Where no site has been looked at yet, the instruction in front of the syscall tells its number: mov $nr, %eax.
+std::int32_t number_in_front_of(std::uintptr_t behind_site) noexcept {
+  unsigned char code[7];
+  iovec into{code, sizeof code}, from{reinterpret_cast<void*>(behind_site - sizeof code), sizeof code};
+  if (sys::raw(SYS_process_vm_readv, sys::raw(SYS_getpid), &into, 1, &from, 1, 0) != static_cast<long>(sizeof code)) return -1;
+  if (code[0] != 0xb8 || code[5] != 0x0f || code[6] != 0x05) return -1;
+  std::int32_t nr;
+  sys::copy(&nr, code + 1, sizeof nr);
+  return nr;
+}
+
 void move_away(const stop_order& order, ucontext_t& context) noexcept {
   greg_t* const r = context.uc_mcontext.gregs;
   auto pc = static_cast<std::uintptr_t>(r[REG_RIP]);
-  if (r[REG_RAX] == -EINTR)
+  if (r[REG_RAX] == -EINTR) {
     if (const restart_point* p = find(order.restarts, order.restart_count, &restart_point::behind_site, pc)) {
       pc -= 2;
       r[REG_RIP] = static_cast<greg_t>(pc);
       r[REG_RAX] = p->nr;
+    } else if (order.restart_count == 0) {
+      if (const std::int32_t nr = number_in_front_of(pc); nr >= 0 && can_be_made_again(nr)) {
+        r[REG_RIP] = static_cast<greg_t>(pc -= 2);
+        r[REG_RAX] = nr;
+      }
     }
+  }
   if (const moved_address* m = find(order.moved, order.moved_count, &moved_address::from, pc))
     r[REG_RIP] = static_cast<greg_t>(m->to);
 }
@@ -100,6 +143,9 @@ void weft_patch_stop_handler(int signal, void* info, void* context) {
   if (order == nullptr) return;
   stopped_thread* const self = slot_of(*order, static_cast<std::uint32_t>(sys::raw(SYS_gettid)));
   if (self->tid == 0) return;
+  std::uint64_t gs = 0;
+  sys::raw(SYS_arch_prctl, ARCH_GET_GS, &gs);
+  if (gs == 0) sys::raw(SYS_arch_prctl, ARCH_SET_GS, order->empty_block);
   std::uint32_t expected = asked;
   if (!__atomic_compare_exchange_n(&self->state, &expected, waiting, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) return;
   report_progress(*order);

@@ -34,6 +34,7 @@ struct stop_order {
   std::size_t moved_count;
   const restart_point* restarts;  // ascending `behind_site`
   std::size_t restart_count;
+  const void* empty_block;  // for the GS base of threads that are older than Weft (late_load.cpp)
 };
 
 // The order in force, null between stops. A signal that arrives late finds null or go_on and returns at once.
@@ -50,6 +51,10 @@ extern "C" __attribute__((visibility("hidden"))) void weft_patch_sigreturn();
 // Signal handlers of the program may have interrupted code inside a window: finds their frames on the stack above `stack` and
 // moves the addresses they will return to. A frame is known by its return stub's bytes, so no other word is ever touched.
 void move_interrupted_frames(const stop_order& order, std::uintptr_t stack) noexcept;
+
+// Waits that a signal handler ends with EINTR even under SA_RESTART (signal(7)), although nothing was transferred and no
+// time is lost to the caller by waiting on. Relative sleeps are not among them: begun again they would last too long.
+bool can_be_made_again(long nr) noexcept;
 
 stopped_thread* slot_of(stop_order& order, std::uint32_t tid) noexcept;
 

@@ -5,6 +5,7 @@
 #include <linux/futex.h>
 #include <signal.h>
 
+#include "core/hub_state.hpp"
 #include "sys/clock.hpp"
 #include "sys/mem.hpp"
 #include "sys/syscall.hpp"
@@ -159,7 +160,8 @@ stop_outcome thread_stop::stop(std::uint64_t patience_ns, const moved_address* m
     sys::raw(SYS_close, directory);
     return stop_outcome::cannot_signal;
   }
-  order = {reinterpret_cast<stopped_thread*>(memory), slots - 1, 0, 0, moved, moved_count, restarts, restart_count};
+  order = {reinterpret_cast<stopped_thread*>(memory), slots - 1, 0, 0, moved, moved_count, restarts, restart_count,
+           core::empty_block()};
   listed_ = reinterpret_cast<std::uint32_t*>(memory + table_bytes);
   stopped_ = 0;
   active_ = true;
