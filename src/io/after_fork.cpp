@@ -5,6 +5,7 @@
 
 #include "core/hub_state.hpp"
 #include "io/descriptors.hpp"
+#include "sys/process_mark.hpp"
 #include "sys/report.hpp"
 
 namespace weft::io {
@@ -13,12 +14,15 @@ namespace {
 void in_child() noexcept {
   core::release_registry_in_child();
   detail::hub* h = detail::try_hub();
-  if (h == nullptr) return;
+  if (h == nullptr || !sys::first_renewal()) return;
   if (const long error = renew_poller(*h); error != 0)
     sys::report() << "a forked child got no poller of its own (error " << -error << "): its waits will not end.\n";
 }
 
-[[gnu::constructor(103)]] void install() { pthread_atfork(core::hold_registry, core::release_registry, in_child); }
+[[gnu::constructor(103)]] void install() {
+  sys::this_process();  // in the parent: a mark that is made in the child says nothing
+  pthread_atfork(core::hold_registry, core::release_registry, in_child);
+}
 
 }  // namespace
 }  // namespace weft::io

@@ -57,7 +57,7 @@ long ppoll(hub& h, pollfd* fds, unsigned long count, timespec* limit, const void
   const nanos deadline = deadline_in(h, length);
   long found = look();
   if (found == 0 && length != 0) {
-    const mask_watch signals(mask);
+    const mask_watch signals(h, mask);
     found = poll_parked(h, fds, count, deadline, signals.fd(), "ppoll", look);
   }
   if (limit != nullptr && (!is_ended(found) || found == signalled_for_good)) {

@@ -8,6 +8,7 @@
 #include "io/fd_facts.hpp"
 #include "io/handlers.hpp"
 #include "io/user_memory.hpp"
+#include "sys/process_mark.hpp"
 #include "sys/report.hpp"
 #include "sys/syscall.hpp"
 
@@ -42,7 +43,7 @@ door_answer make_child(child kind, Call call) noexcept {
   if (h == nullptr) return pass_on;
   facts::note_duplicate();
   const long pid = call();
-  if (pid == 0)
+  if (pid == 0 && sys::first_renewal())
     if (const long error = renew_poller(*h); error != 0)
       sys::report() << "a forked child got no poller of its own (error " << -error << "): its waits will not end.\n";
   return {pid, 0};

@@ -103,7 +103,7 @@ long select_until(hub& h, int count, void* const (&user)[3], nanos limit, const 
   const nanos deadline = deadline_in(h, limit);
   long found = look();
   if (found == 0 && limit != 0) {
-    const mask_watch signals(mask != nullptr ? mask->mask : nullptr);
+    const mask_watch signals(h, mask != nullptr ? mask->mask : nullptr);
     poll_set set(h);
     if (!set.reserve(members(sets, count) + 1)) return -ENOMEM;
     for (;;) {

@@ -33,6 +33,11 @@ process_mark& this_process() noexcept {
   return *expected;
 }
 
+bool first_renewal() noexcept {
+  process_mark& m = this_process();
+  return m.poller_renewed.exchange(1) == 0 || &m == &plain;
+}
+
 bool owns_memory() noexcept {
   process_mark& m = this_process();
   const auto me = static_cast<unsigned>(raw(SYS_getpid));

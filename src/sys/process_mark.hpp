@@ -8,12 +8,15 @@ namespace weft::sys {
 
 struct process_mark {
   atomic<unsigned> pid;             // of the process whose memory this is; 0 until somebody asked
-  atomic<unsigned> poller_renewed;  // the child has a poller of its own: two ways lead there
+  atomic<unsigned> poller_renewed;  // see first_renewal
   atomic<unsigned> actions_lock;    // io/signal_actions.cpp
 };
 
 // Made on first use. Without memory for it: a plain object, which a child takes for its own.
 process_mark& this_process() noexcept;
+
+// In a forked child, true the first time: two ways lead to giving it a poller of its own (libc's fork, and the call behind it).
+bool first_renewal() noexcept;
 
 // Whether the calling thread is of the process that owns this memory: false in a child between vfork and exec.
 bool owns_memory() noexcept;

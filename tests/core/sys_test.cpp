@@ -7,12 +7,15 @@
 #include <ctime>
 #include <fcntl.h>
 #include <string>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "child.hpp"
 #include "sys/clock.hpp"
 #include "sys/features.hpp"
 #include "sys/mem.hpp"
+#include "sys/own_handlers.hpp"
+#include "sys/process_mark.hpp"
 #include "sys/report.hpp"
 #include "sys/syscall.hpp"
 
@@ -104,4 +107,28 @@ TEST_CASE("a report is one line on descriptor 2, cut at its buffer") {
   CHECK(err.find("and -42 and 7 at 0xdead0\n") != std::string::npos);
   CHECK(err.size() > 2'000);
   CHECK(err.size() < 2'300);
+}
+
+TEST_CASE("a forked child is told once that it is one, and owns its memory; a child in this memory does not") {
+  sys::this_process();
+  CHECK(sys::owns_memory());
+  CHECK_FALSE(sys::first_renewal());
+  const pid_t child = fork();
+  if (child == 0) _exit((sys::first_renewal() ? 1 : 0) | (sys::first_renewal() ? 2 : 0) | (sys::owns_memory() ? 4 : 0));
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WEXITSTATUS(status) == 5);
+  const pid_t borrower = vfork();
+  if (borrower == 0) _exit((sys::first_renewal() ? 1 : 0) | (sys::owns_memory() ? 4 : 0));
+  REQUIRE(waitpid(borrower, &status, 0) == borrower);
+  CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE("own handlers are known by their address") {
+  const int one = 0, other = 0;
+  CHECK_FALSE(sys::is_own_handler(&one));
+  sys::note_own_handler(&one);
+  sys::note_own_handler(&one);
+  CHECK(sys::is_own_handler(&one));
+  CHECK_FALSE(sys::is_own_handler(&other));
 }
