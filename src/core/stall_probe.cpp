@@ -9,6 +9,7 @@
 #include <ucontext.h>
 
 #include "sys/clock.hpp"
+#include "sys/own_handlers.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::core {
@@ -138,6 +139,7 @@ void prepare_probe() noexcept {
 probe_answer probe(hub& h, int tid, std::uint64_t progress) noexcept {
   const int number = unused_signal();
   if (number == 0) return {};
+  sys::note_own_handler(reinterpret_cast<const void*>(on_probe));
   struct sigaction mine {}, before {};
   mine.sa_sigaction = on_probe;
   mine.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;

@@ -52,7 +52,8 @@ long wait_by_pid(hub& h, int pid, nanos deadline, const char* reason) noexcept {
 // Any other wait: a waitid that takes nothing. Where nobody can make it, a pause.
 long wait_elsewhere(hub& h, const wanted& w, growing_nap& pause, nanos deadline, const char* reason) noexcept {
   siginfo_t info;
-  const long got = offload(h, call_of(SYS_waitid, w.kind, w.id, &info, w.options | WNOWAIT, nullptr), deadline, reason, offload_kind::waits);
+  const offload_call call = call_of(SYS_waitid, w.kind, w.id, &info, w.options | WNOWAIT, nullptr);
+  const long got = offload(h, call, deadline, reason, offload_kind::waits);
   if (is_ended(got)) return got;
   // ECHILD is for the caller's own look to find.
   return got == 0 || got == -ECHILD ? 0 : nap(h, pause.next(), deadline, reason);

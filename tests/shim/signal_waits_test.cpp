@@ -80,7 +80,8 @@ TEST_CASE("sigwait takes the signal once, and sigwaitinfo tells who sent it") {
       const sigset_t s = set_of({SIGRTMIN});
       siginfo_t info{};
       const int got = sigwaitinfo(&s, &info);
-      words = std::to_string(got == SIGRTMIN && info.si_code == SI_QUEUE && info.si_pid == getpid()) + std::to_string(info.si_value.sival_int);
+      const bool right = got == SIGRTMIN && info.si_code == SI_QUEUE && info.si_pid == getpid();
+      words = std::to_string(right) + std::to_string(info.si_value.sival_int);
       ++taken;
     }));
   weft::testing::wait_all_blocked();
