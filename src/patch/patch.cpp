@@ -9,6 +9,8 @@
 #include "patch/policy.hpp"
 #include "patch/prepare.hpp"
 #include "patch/registry.hpp"
+#include "patch/scan.hpp"
+#include "patch/site_cache.hpp"
 #include "patch/stop_threads.hpp"
 #include "patch/window.hpp"
 #include "sys/clock.hpp"
@@ -77,6 +79,24 @@ void apply_all(std::vector<prepared>& all, const options& o, result& r) {
   if (r.newly_patched > 0) __atomic_store_n(&any_patched, true, __ATOMIC_RELEASE);
 }
 
+// Where the sites of an object come from: the cache, else a scan, for which the decoder is loaded when it is first needed.
+class finder {
+public:
+  // False, with `failed` set, when the object would have to be scanned and cannot be.
+  bool sites_of(known_object& o) const {
+    if (load_sites(stored_, o)) return true;
+    const bool anything = std::any_of(o.image.text.begin(), o.image.text.end(), holds_candidate);
+    if (anything && decoder_ == nullptr && (decoder_ = decoder::open(o.failed)) == nullptr) return false;
+    if (anything) look_at(o, *decoder_);
+    store_sites(cache_folder(true), o);
+    return true;
+  }
+
+private:
+  const cache_folder stored_;
+  mutable std::unique_ptr<decoder> decoder_;
+};
+
 bool wanted_but_impossible(const known_site& s, const options& o) {
   return s.trampoline == 0 && (s.failed || s.what.state != site_state::patchable) && is_wanted(s.what, o);
 }
@@ -96,8 +116,7 @@ result patch_chosen(const choice& which, const options& o) {
     return std::none_of(images.begin(), images.end(), [&](const elf_image& i) { return k.is(i); });
   });
 
-  std::unique_ptr<decoder> d;
-  std::string why;
+  const finder look;
   std::vector<std::size_t> chosen;
   for (elf_image& image : images) {
     if (!which.asked(image)) continue;
@@ -106,13 +125,13 @@ result patch_chosen(const choice& which, const options& o) {
     const char* skipped = never_patched(image);
     if (skipped == nullptr && o.skip != nullptr && o.skip(image.path.c_str())) skipped = "excluded";
     if (row == known.end() || (row->skipped != nullptr && skipped == nullptr)) {
-      if (skipped == nullptr && d == nullptr && (d = decoder::open(why)) == nullptr) {
-        set_error(r, error::no_decoder, why);
-        return r;
-      }
-      known_object fresh = skipped == nullptr ? look_at(image, *d) : known_object{};
+      known_object fresh;
       fresh.image = std::move(image);
       fresh.skipped = skipped;
+      if (skipped == nullptr && !look.sites_of(fresh)) {
+        set_error(r, error::no_decoder, fresh.failed);
+        continue;
+      }
       if (row == known.end()) known.push_back(std::move(fresh));
       else *row = std::move(fresh);
     }
@@ -130,12 +149,8 @@ result patch_chosen(const choice& which, const options& o) {
     for (known_site& s : object.sites)
       if (s.trampoline == 0 && !s.failed && s.what.state == site_state::patchable && is_wanted(s.what, o)) wanted.push_back(&s);
     if (wanted.empty()) continue;
-    if (d == nullptr && (d = decoder::open(why)) == nullptr) {
-      set_error(r, error::no_decoder, why);
-      return r;
-    }
     prepared p;
-    if (!prepare(object, wanted, *d, p)) set_error(r, error::no_near_memory, object.image.name() + ": " + object.failed);
+    if (!prepare(object, wanted, p)) set_error(r, error::no_near_memory, object.image.name() + ": " + object.failed);
     else if (!p.segments.empty()) all.push_back(std::move(p));
   }
   apply_all(all, o, r);

@@ -43,7 +43,7 @@ void prepared::keep() {
   publish_unwind_table(unwind_);  // without memory for it only walks through interrupted calls end early
 }
 
-bool prepare(known_object& object, const std::vector<known_site*>& sites, const decoder& d, prepared& out) {
+bool prepare(known_object& object, const std::vector<known_site*>& sites, prepared& out) {
   out.object = &object;
   const std::uintptr_t base = object.image.base;
   range whole = object.image.text.front();
@@ -66,7 +66,7 @@ bool prepare(known_object& object, const std::vector<known_site*>& sites, const 
     for (known_site* s : sites) {
       const std::uintptr_t site_at = base + s->what.offset;
       if (!text.holds(site_at)) continue;
-      trampoline t = write_trampoline(d, base, s->what, at, header, region_at);
+      trampoline t = write_trampoline(object.code, base, s->what, at, header, region_at);
       if (t.start == 0) {
         s->failed = true;
         continue;

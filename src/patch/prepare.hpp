@@ -25,7 +25,7 @@ public:
   std::vector<moved_address> moved;
   std::size_t count() const { return redirected_.size(); }
 
-  friend bool prepare(known_object& object, const std::vector<known_site*>& sites, const decoder& d, prepared& out);
+  friend bool prepare(known_object& object, const std::vector<known_site*>& sites, prepared& out);
 
 private:
   struct redirection {
@@ -40,6 +40,6 @@ private:
 
 // For `sites`, which belong to `object` and are patchable. False with object.failed set when there is no memory, or none
 // that may become executable. A site whose instructions turn out not to move is marked and left out.
-bool prepare(known_object& object, const std::vector<known_site*>& sites, const decoder& d, prepared& out);
+bool prepare(known_object& object, const std::vector<known_site*>& sites, prepared& out);
 
 }  // namespace weft::patch

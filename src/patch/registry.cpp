@@ -21,16 +21,17 @@ bool known_object::is(const elf_image& now) const {
   return true;
 }
 
-known_object look_at(const elf_image& image, const decoder& d) {
-  known_object o;
-  o.image = image;
+void look_at(known_object& o, const decoder& d) {
+  const elf_image& image = o.image;
   for (const range& text : image.text) {
     if (text.end - image.base > UINT32_MAX) continue;  // no offset would fit; no such object has been seen
     const fde_table functions(image.eh_frame_hdr, text);
     const code c{image.base, text, image.readable, [&](std::uintptr_t a) { return functions.find(a); }};
     for (const site& s : scan(d, c)) o.sites.push_back({s});
   }
-  return o;
+  o.code = displaced_code(image.base);
+  for (const known_site& s : o.sites)
+    if (s.what.state == site_state::patchable) o.code.add(d, s.what);
 }
 
 }  // namespace weft::patch

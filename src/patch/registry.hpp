@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "patch/decoder.hpp"
+#include "patch/displaced.hpp"
 #include "patch/elf_image.hpp"
 #include "patch/site.hpp"
 #include "patch/trampoline.hpp"
@@ -23,12 +24,13 @@ struct known_object {
   const char* skipped = nullptr;
   std::string failed;
   std::vector<known_site> sites;
+  displaced_code code;  // of the patchable ones
 
   // Whether `now` is this very object, still mapped where it was and with our jumps in it.
   bool is(const elf_image& now) const;
 };
 
-// Scans the text of `image`.
-known_object look_at(const elf_image& image, const decoder& d);
+// Scans the text of `o.image`: fills in sites and code.
+void look_at(known_object& o, const decoder& d);
 
 }  // namespace weft::patch

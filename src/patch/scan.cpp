@@ -208,19 +208,6 @@ site_table scan(const decoder& d, const code& c) {
   return scanner(d, c, candidates).run();
 }
 
-bool still_valid(const decoder& d, std::uintptr_t base, const site& s) {
-  const std::uintptr_t at = base + s.offset;
-  if (!is_syscall(at)) return false;
-  if (s.state != site_state::patchable) return true;
-  const auto whole = [&](std::uintptr_t from, std::uintptr_t to) {
-    while (from < to) {
-      const auto i = d.decode(from, to);
-      if (!i || !i->movable) return false;
-      from += i->length;
-    }
-    return from == to;
-  };
-  return whole(at - s.before, at) && whole(at + syscall_length, at + syscall_length + s.after);
-}
+bool holds_candidate(const range& text) { return !find_candidates(text).empty(); }
 
 }  // namespace weft::patch

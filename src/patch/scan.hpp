@@ -25,8 +25,7 @@ struct code {
 // instruction are none.
 site_table scan(const decoder& d, const code& c);
 
-// Whether a stored site still describes the bytes at `base`: the syscall is there and the displaced bytes are whole
-// instructions that can move.
-bool still_valid(const decoder& d, std::uintptr_t base, const site& s);
+// Whether the bytes of a syscall stand anywhere in it: without them there is nothing to scan.
+bool holds_candidate(const range& text);
 
 }  // namespace weft::patch

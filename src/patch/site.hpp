@@ -1,5 +1,5 @@
 // A `syscall` instruction in a loaded object, and what was decided about it: a plain value that depends on the object's
-// bytes alone. A table of these can be stored under the object's build-id and used again after `still_valid` (scan.hpp).
+// bytes alone: a table of these is kept from run to run (site_cache.hpp).
 #pragma once
 
 #include <cstdint>

@@ -87,7 +87,7 @@ std::uint8_t* load_handler(writer& w, const site& s, const region_header& header
 
 }  // namespace
 
-trampoline write_trampoline(const decoder& d, std::uintptr_t base, const site& s, std::uint8_t* at,
+trampoline write_trampoline(const displaced_code& code, std::uintptr_t base, const site& s, std::uint8_t* at,
                             const region_header& header, std::uintptr_t header_at) {
   const std::uintptr_t site_at = base + s.offset, behind = site_at + syscall_length;
   const std::uintptr_t begin = site_at - s.before, end = behind + s.after;
@@ -102,8 +102,8 @@ trampoline write_trampoline(const decoder& d, std::uintptr_t base, const site& s
   };
 
   for (std::uintptr_t from = begin; from < site_at;) {
-    const auto i = d.decode(from, site_at);
-    if (!i || !i->movable) return {};
+    const auto i = code.at(from);
+    if (!i) return {};
     stands_for(from);
     w.moved(from, *i);
     from += i->length;
@@ -133,8 +133,8 @@ trampoline write_trampoline(const decoder& d, std::uintptr_t base, const site& s
   t.done = w.here();
   bool goes_back = true;
   for (std::uintptr_t from = behind; from < end;) {
-    const auto i = d.decode(from, end);
-    if (!i || !i->movable) return {};
+    const auto i = code.at(from);
+    if (!i) return {};
     stands_for(from);
     if (goes_back) w.moved(from, *i);
     if (i->ends_flow()) goes_back = false;  // what follows is padding

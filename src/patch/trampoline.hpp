@@ -19,7 +19,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "patch/decoder.hpp"
+#include "patch/displaced.hpp"
 #include "patch/moved_address.hpp"
 #include "patch/site.hpp"
 #include "patch/unwind_table.hpp"
@@ -46,7 +46,7 @@ struct trampoline {
 
 // Writes the trampoline of `s` at `at`, which must have trampoline_most_bytes of room and lie within reach of the site.
 // `header_at` is where the region's header is or will be.
-trampoline write_trampoline(const decoder& d, std::uintptr_t base, const site& s, std::uint8_t* at,
+trampoline write_trampoline(const displaced_code& code, std::uintptr_t base, const site& s, std::uint8_t* at,
                             const region_header& header, std::uintptr_t header_at);
 
 }  // namespace weft::patch

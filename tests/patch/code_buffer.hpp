@@ -75,9 +75,11 @@ public:
     std::memcpy(region_, &header, sizeof header);
     std::uint8_t* to = region_ + sizeof header;
     patch::segment_changes changes{text(), {}};
+    patch::displaced_code code(at());
     for (const patch::site& s : scan()) {
       if (s.state != patch::site_state::patchable) continue;
-      const auto t = patch::write_trampoline(the_decoder(), at(), s, to, header, reinterpret_cast<std::uintptr_t>(region_));
+      code.add(the_decoder(), s);
+      const auto t = patch::write_trampoline(code, at(), s, to, header, reinterpret_cast<std::uintptr_t>(region_));
       moved.insert(moved.end(), t.moved.begin(), t.moved.end());
       REQUIRE(t.start != 0);
       CHECK(t.end - t.start <= patch::trampoline_most_bytes);

@@ -89,7 +89,7 @@ TEST_CASE("a machine without the decoder gets an error that names the package") 
   REQUIRE(mkdtemp(folder) != nullptr);
   const std::string file = std::string(folder) + "/libZydis.so.4.0";
   std::ofstream(file).put('x');
-  const auto r = weft_test::run_self("helper: the decoder cannot be loaded", {std::string("LD_LIBRARY_PATH=") + folder});
+  const auto r = weft_test::run_self("helper: the decoder cannot be loaded", {std::string("LD_LIBRARY_PATH=") + folder, "WEFT_CACHE=off"});
   CHECK_MESSAGE(r.exit_code == 0, r.out);
   std::remove(file.c_str());
   rmdir(folder);
