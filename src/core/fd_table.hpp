@@ -22,6 +22,7 @@ struct fd_node : detail::wait_node {
 enum class fd_kind : std::uint8_t {
   unknown,     // not looked at since the number was (re)used
   tcp,         // plain TCP stream: a short read means that it is drained
+  file,        // regular file or block device: knows no readiness
   other,
 };
 

@@ -43,6 +43,7 @@ struct counters {
 
 namespace weft::io {
 struct offload_state;  // src/io/offload_op.hpp
+class file_position;   // src/io/file_position.hpp
 }
 
 namespace weft::detail {
@@ -98,6 +99,7 @@ struct hub {
   sys::atomic<std::uint32_t> sleeping;
   sys::atomic<std::uint32_t> external;  // who else could wake it: remote handles, pool jobs, handled signals
   io::offload_state* offload = nullptr;  // made by its first offloaded call
+  io::file_position* held_positions = nullptr;  // at which offloaded calls are under way
   bool idle_reported = false;
   bool closing = false;
   void* face = nullptr;          // the public layers' per-hub state (core/hub_state.hpp)

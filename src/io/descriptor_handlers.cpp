@@ -9,6 +9,7 @@
 
 #include "io/descriptors.hpp"
 #include "io/door.hpp"
+#include "io/file_ops.hpp"
 #include "io/fd_facts.hpp"
 #include "io/handlers.hpp"
 #include "sys/syscall.hpp"
@@ -16,11 +17,22 @@
 namespace weft::io {
 namespace {
 
-constexpr std::uint32_t status_flags = facts::flags_known | facts::nonblocking;
+// O_DIRECT is part of the kind.
+constexpr std::uint32_t status_flags = facts::flags_known | facts::nonblocking | facts::kind_known | facts::kind_mask;
 
 bool is_time_limit(long option) noexcept {
   constexpr long receive_new = 66, send_new = 67;  // with a 64-bit time on every machine
   return option == SO_RCVTIMEO || option == SO_SNDTIMEO || option == receive_new || option == send_new;
+}
+
+// tcdrain, and tcsetattr with TCSADRAIN or TCSAFLUSH: they wait until a terminal has sent what was written. tcsendbreak takes a
+// quarter of a second.
+bool drains_terminal(const door_frame* f) noexcept {
+  const auto request = static_cast<unsigned>(f->rsi);
+  if (request == TCSBRK && f->rdx == 0) return true;
+  if (request != TCSBRK && request != TCSETSW && request != TCSETSF) return false;
+  int waiting = 0;
+  return sys::raw(SYS_ioctl, f->rdi, TIOCOUTQ, &waiting) == 0 && waiting > 0;
 }
 
 door_answer made(long result) noexcept { return {result, 0}; }
@@ -69,13 +81,19 @@ door_answer on_close_range(door_frame* f, long) noexcept {
 door_answer on_fcntl(door_frame* f, long) noexcept {
   const int fd = static_cast<int>(f->rdi);
   if (f->rsi == F_DUPFD || f->rsi == F_DUPFD_CLOEXEC) facts::note_duplicate();
+  if (f->rsi == F_SETLKW || f->rsi == F_OFD_SETLKW)
+    return cooperate(f, [=](hub& h) { return lock_region(h, fd, static_cast<int>(f->rsi), reinterpret_cast<void*>(f->rdx)); });
   if (f->rsi != F_SETFL) return pass_on;
   const long got = sys::raw(SYS_fcntl, fd, F_SETFL, f->rdx);
   facts::forget_shared(fd, status_flags);
   return made(got);
 }
 
-door_answer on_ioctl(door_frame* f, long) noexcept {
+door_answer on_ioctl(door_frame* f, long nr) noexcept {
+  if (drains_terminal(f)) {
+    const offload_call call = call_of(nr, f->rdi, f->rsi, f->rdx);
+    return cooperate(f, [&call](hub& h) { return offload(h, call, never, "tcdrain", offload_kind::waits); });
+  }
   if (static_cast<unsigned>(f->rsi) != FIONBIO) return pass_on;
   const long got = sys::raw(SYS_ioctl, f->rdi, f->rsi, f->rdx);
   facts::forget_shared(static_cast<int>(f->rdi), status_flags);

@@ -55,6 +55,8 @@ inline constexpr int most_door_parts = 16;
 door_rows descriptor_rows() noexcept;  // dispatch.cpp
 door_rows signal_rows() noexcept;      // dispatch_signals.cpp
 door_rows child_rows() noexcept;       // dispatch_children.cpp
+door_rows file_rows() noexcept;        // dispatch_files.cpp
+door_rows path_rows() noexcept;        // dispatch_paths.cpp
 
 // Stores the parts, most_door_parts of them at most, and returns how many there are.
 std::size_t door_table(door_rows* parts) noexcept;

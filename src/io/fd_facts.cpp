@@ -1,8 +1,10 @@
 #include "io/fd_facts.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "io/mounts.hpp"
 #include "sys/atomic.hpp"
 #include "sys/mem.hpp"
 #include "sys/syscall.hpp"
@@ -75,6 +77,19 @@ void note_duplicate() noexcept {
   if (!duplicates.load_relaxed()) duplicates.store_relaxed(true);
 }
 
+namespace {
+
+kind file_kind(int fd, const struct stat& st) noexcept {
+  // Only memory files know seals; those of memfd_create stand on no mount.
+  if (S_ISREG(st.st_mode) && major(st.st_dev) == 0 &&
+      (storage_of(st.st_dev) == storage::memory || sys::raw(SYS_fcntl, fd, F_GET_SEALS) >= 0))
+    return kind::always_ready;
+  const long flags = sys::raw(SYS_fcntl, fd, F_GETFL);
+  return flags >= 0 && (flags & (O_DIRECT | O_DSYNC | O_SYNC)) != 0 ? kind::direct : kind::disk;
+}
+
+}  // namespace
+
 long ask_kind(int fd) noexcept {
   struct stat st;
   const long got = sys::raw(SYS_fstat, fd, &st);
@@ -85,9 +100,9 @@ long ask_kind(int fd) noexcept {
     case S_IFIFO: k = kind::pipe; break;
     // Major 1 are the memory devices: null, zero, full, random.
     case S_IFCHR: k = major(st.st_rdev) == 1 ? kind::always_ready : kind::terminal; break;
+    case S_IFDIR: k = kind::always_ready; break;
     case S_IFREG:
-    case S_IFDIR:
-    case S_IFBLK: k = kind::always_ready; break;
+    case S_IFBLK: k = file_kind(fd, st); break;
   }
   return static_cast<long>(k);
 }

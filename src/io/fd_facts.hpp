@@ -18,11 +18,13 @@ inline constexpr std::uint32_t all_facts = 0xffff;  // the upper half counts cha
 
 // What stands behind a number, as fstat(2) tells it. Decides how a read is tried without blocking.
 enum class kind : std::uint8_t {
-  always_ready,  // regular file, directory, block device, /dev/null and its like: never worth a wait
+  always_ready,  // directory, file in memory (tmpfs, proc), /dev/null and its like: never worth a wait
   socket,
   pipe,
   terminal,      // or another character device
   anonymous,     // eventfd, timerfd, signalfd, inotify, ...
+  disk,          // regular file or block device: no readiness, yet a read may have to wait
+  direct,        // one opened with O_DIRECT, O_SYNC or O_DSYNC: waits for the device whatever the call's flags say
 };
 
 using word = sys::atomic<std::uint32_t>;

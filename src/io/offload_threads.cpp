@@ -40,6 +40,9 @@ struct {
   std::uint32_t generation = 0;
 } pool;
 
+// Raised by whoever changes credentials, a signal handler of libc's too: the pool follows at the next call.
+sys::atomic<std::uint32_t> wanted_generation;
+
 class locked {
 public:
   locked() noexcept { pool.lock.lock(); }
@@ -125,6 +128,18 @@ void give(worker& w, offload_op* job) noexcept {
   sys::raw(SYS_futex, &w.given, FUTEX_WAKE_PRIVATE, 1);
 }
 
+// Workers with earlier credentials take no new call.
+void follow_credentials() noexcept {
+  const std::uint32_t wanted = wanted_generation.load_acquire();
+  if (wanted == pool.generation) return;
+  pool.generation = wanted;
+  pool.brief = pool.waiting = 0;
+  while (worker* w = pool.idle) {
+    pool.idle = w->next_idle;
+    give(*w, nullptr);
+  }
+}
+
 void tell_hub(offload_op& op, long result) noexcept {
   op.result = result;
   op.run = [](hub&, core::remote_node* n) noexcept {
@@ -180,6 +195,7 @@ static_assert(offsetof(offload_call, args) == sizeof(long));
 
 bool start_by_thread(offload_op& op) noexcept {
   const locked guard;
+  follow_credentials();
   op.generation = pool.generation;
   if (op.kind == offload_kind::brief && pool.brief >= most_brief()) {
     append(op);
@@ -218,15 +234,7 @@ void interrupt_thread(offload_op& op) noexcept {
   if (taken_back) op_over(op, -ECANCELED);
 }
 
-void retire_threads() noexcept {
-  const locked guard;
-  ++pool.generation;
-  pool.brief = pool.waiting = 0;
-  while (worker* w = pool.idle) {
-    pool.idle = w->next_idle;
-    give(*w, nullptr);
-  }
-}
+void retire_threads() noexcept { wanted_generation.add(1); }
 
 void forget_threads() noexcept {
   pool.lock.reset();

@@ -16,7 +16,7 @@ bool start_by_thread(offload_op& op) noexcept;
 // Takes a queued call back, which is then over; interrupts one that is being made. May have to be repeated.
 void interrupt_thread(offload_op& op) noexcept;
 
-// Threads made so far end after their present call.
+// Threads made so far take no call that begins later. Safe in a signal handler.
 void retire_threads() noexcept;
 
 // In the child of fork: there are none any more.

@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "sys/syscall.hpp"
 
@@ -17,7 +18,9 @@ core::fd_kind learn_kind(int fd, core::fd_entry& e) noexcept {
   socklen_t upper_size = sizeof upper;
   const bool plain = sys::raw(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 && protocol == IPPROTO_TCP &&
                      sys::raw(SYS_getsockopt, fd, IPPROTO_TCP, TCP_ULP, &upper[0], &upper_size) == 0 && upper_size == 0;
-  e.kind = plain ? core::fd_kind::tcp : core::fd_kind::other;
+  struct stat st;
+  const bool file = !plain && sys::raw(SYS_fstat, fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode));
+  e.kind = plain ? core::fd_kind::tcp : file ? core::fd_kind::file : core::fd_kind::other;
   return e.kind;
 }
 

@@ -1,4 +1,5 @@
-// Which descriptors are plain TCP streams: the only ones for which a short read proves that nothing is left (DESIGN.md).
+// Which descriptors are plain TCP streams: the only ones for which a short read proves that nothing is left (DESIGN.md). And which
+// are files, for which there is nothing to wait for.
 #pragma once
 
 #include "core/hub.hpp"
@@ -9,8 +10,12 @@ namespace weft::io {
 // The kind, asked of the kernel once for each use of the number.
 core::fd_kind learn_kind(int fd, core::fd_entry& e) noexcept;
 
+inline core::fd_kind kind_of(int fd, core::fd_entry& e) noexcept {
+  return e.kind == core::fd_kind::unknown ? learn_kind(fd, e) : e.kind;
+}
+
 inline bool plain_tcp(int fd, core::fd_entry& e) noexcept {
-  return (e.kind == core::fd_kind::unknown ? learn_kind(fd, e) : e.kind) == core::fd_kind::tcp;
+  return kind_of(fd, e) == core::fd_kind::tcp;
 }
 
 }  // namespace weft::io

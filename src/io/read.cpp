@@ -1,4 +1,4 @@
-// read and readv on whatever can be waited for: sockets, pipes, terminals, eventfds.
+// read and readv on whatever can be waited for: sockets, pipes, terminals, eventfds. Files on disk are file_transfer.cpp's.
 //
 // RWF_NOWAIT asks the kernel not to wait in this one call. Where a file does not know it (terminals, old kernels), poll(2) is
 // asked first: another reader may then be faster and this call block, which io_uring or an offload thread would avoid.
@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 
 #include "io/fd_facts.hpp"
+#include "io/file_transfer.hpp"
 #include "io/ops.hpp"
 #include "io/plain_tcp.hpp"
 #include "io/until_ready.hpp"
@@ -71,6 +72,9 @@ long read(hub& h, caller who, int fd, void* to, std::size_t n) noexcept {
 
 long readv(hub& h, caller who, int fd, const iovec* parts, unsigned long count) noexcept {
   if (count > most_parts) return sys::raw(SYS_readv, fd, parts, count);  // EINVAL
+  core::fd_entry* e = h.fds.get(fd);
+  if (e != nullptr && kind_of(fd, *e) == core::fd_kind::file)
+    if (const long got = transfer(h, who, {false, fd, parts, count, -1, 0}); got != not_on_disk) return got;
   park_rules rules(h, who, fd, side::receive);
   parts_reader reader(fd, parts, count);
   return until_ready(h, rules, fd, poller::in, "read", [&] { return reader(); }, [&] { return reader.as_it_is(); });

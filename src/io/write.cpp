@@ -4,6 +4,7 @@
 #include <sys/uio.h>
 
 #include "io/fd_facts.hpp"
+#include "io/file_transfer.hpp"
 #include "io/iov.hpp"
 #include "io/ops.hpp"
 #include "io/plain_tcp.hpp"
@@ -79,6 +80,9 @@ private:
 
 long write_parts(hub& h, caller who, int fd, const iovec* parts, unsigned long count) noexcept {
   if (count > most_parts) return sys::raw(SYS_writev, fd, parts, count);  // EINVAL
+  core::fd_entry* e = h.fds.get(fd);
+  if (e != nullptr && kind_of(fd, *e) == core::fd_kind::file)
+    if (const long got = transfer(h, who, {true, fd, parts, count, -1, 0}); got != not_on_disk) return got;
   parts_writer writer(fd, parts, count);
   const long sent = writer(0);
   if (sent < 0 && sent != -EAGAIN) return sent;

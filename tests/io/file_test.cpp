@@ -1,13 +1,16 @@
 // read and write on what is no socket: files, pipes, FIFOs, terminals, eventfds, timers.
 #include <doctest/doctest.h>
 #include <pty.h>
+#include <fcntl.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <termios.h>
 
 #include <cstdio>
 #include <cstdlib>
+#include <vector>
 
 #include "sockets.hpp"
 #include "weft/fiber.hpp"
@@ -16,10 +19,8 @@
 
 using namespace weft_test;
 
-TEST_CASE("a regular file is read and written without parking") {
-  FILE* file = std::tmpfile();
-  REQUIRE(file != nullptr);
-  const int fd = ::fileno(file);
+TEST_CASE("a file in memory is read and written without parking") {
+  owned_fd fd(::memfd_create("weft", MFD_CLOEXEC));
   const auto parks = weft::this_hub().stats().parks;
   const std::string data = many_bytes(1 << 20);
   CHECK(weft::write(fd, data.data(), data.size()) == static_cast<ssize_t>(data.size()));
@@ -28,6 +29,30 @@ TEST_CASE("a regular file is read and written without parking") {
   char c;
   CHECK(weft::read(fd, &c, 1) == 0);
   CHECK(weft::this_hub().stats().parks == parks);
+}
+
+TEST_CASE("a file on disk is read and written whole, by several fibers in turn at its position") {
+  FILE* file = std::tmpfile();
+  REQUIRE(file != nullptr);
+  const int fd = ::fileno(file);
+  const std::string line = many_bytes(10'000);
+  std::vector<weft::fiber<void>> writers;
+  for (int i = 0; i < 20; ++i)
+    writers.push_back(weft::spawn([&] { CHECK(weft::write(fd, line.data(), line.size()) == 10'000); }));
+  for (auto& w : writers) w.join();
+  REQUIRE(::lseek(fd, 0, SEEK_SET) == 0);
+  ::fsync(fd);
+  ::posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+  std::string all;
+  for (int i = 0; i < 20; ++i) all += line;
+  CHECK(read_to_end(fd) == all);
+  REQUIRE(::lseek(fd, 0, SEEK_SET) == 0);
+  ::posix_fadvise(fd, 50'000, 50'000, POSIX_FADV_DONTNEED);
+  std::string got(all.size() + 100, 0);
+  CHECK(weft::read(fd, got.data(), got.size()) == static_cast<ssize_t>(all.size()));
+  CHECK(got.substr(0, all.size()) == all);
+  CHECK(weft::read(fd, got.data(), got.size()) == 0);
+  CHECK(weft::read(fd, reinterpret_cast<void*>(8), 10) <= 0);
   weft::forget(fd);
   std::fclose(file);
 }

@@ -1,0 +1,126 @@
+// Locks, System V messages and semaphores, POSIX message queues, kernel AIO: calls that last until somebody else acts.
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
+
+#include "io/durations.hpp"
+#include "io/file_ops.hpp"
+#include "io/user_memory.hpp"
+#include "io/wait_fd.hpp"
+#include "poller/poller.hpp"
+
+namespace weft::io {
+namespace {
+
+long wait_by_thread(hub& h, const offload_call& call, const char* reason, nanos deadline = never) noexcept {
+  return offload(h, call, deadline, reason, offload_kind::waits);
+}
+
+// A time limit of a program: 0, and how long; or -errno.
+long take_limit(const timespec* limit, nanos& length) noexcept {
+  length = never;
+  if (limit == nullptr) return 0;
+  timespec t;
+  if (!copy_in(&t, limit, sizeof t)) return -EFAULT;
+  if (!valid(t)) return -EINVAL;
+  length = length_of(t);
+  return 0;
+}
+
+}  // namespace
+
+long flock(hub& h, int fd, int operation) noexcept {
+  // A conversion gives the old lock up before it waits, so this try changes nothing that the wait would not.
+  const long got = sys::raw(SYS_flock, fd, operation | LOCK_NB);
+  if (got != -EWOULDBLOCK || (operation & LOCK_NB) != 0) return got;
+  return wait_by_thread(h, call_of(SYS_flock, fd, operation), "flock");
+}
+
+long lock_region(hub& h, int fd, int command, void* region) noexcept {
+  const long got = sys::raw(SYS_fcntl, fd, command == F_SETLKW ? F_SETLK : F_OFD_SETLK, region);
+  if (got != -EAGAIN && got != -EACCES) return got;
+  // The owner of such a lock is the table of descriptors, which Weft's threads share.
+  return wait_by_thread(h, call_of(SYS_fcntl, fd, command, region), "fcntl.lock");
+}
+
+long msgsnd(hub& h, int queue, const void* message, std::size_t size, int flags) noexcept {
+  const long got = sys::raw(SYS_msgsnd, queue, message, size, flags | IPC_NOWAIT);
+  if (got != -EAGAIN || (flags & IPC_NOWAIT) != 0) return got;
+  return wait_by_thread(h, call_of(SYS_msgsnd, queue, message, size, flags), "msgsnd");
+}
+
+long msgrcv(hub& h, int queue, void* message, std::size_t size, long type, int flags) noexcept {
+  const long got = sys::raw(SYS_msgrcv, queue, message, size, type, flags | IPC_NOWAIT);
+  if (got != -ENOMSG || (flags & IPC_NOWAIT) != 0) return got;
+  return wait_by_thread(h, call_of(SYS_msgrcv, queue, message, size, type, flags), "msgrcv");
+}
+
+long semtimedop(hub& h, int set, void* operations, std::size_t count, const timespec* limit) noexcept {
+  nanos length;
+  if (const long error = take_limit(limit, length); error != 0) return error;
+  const timespec none{};
+  const long got = sys::raw(SYS_semtimedop, set, operations, count, &none);
+  if (got != -EAGAIN || length == 0) return got;
+  // Where an operation with IPC_NOWAIT was what failed, it does so again.
+  const long waited = wait_by_thread(h, call_of(SYS_semop, set, operations, count), "semop", deadline_in(h, length));
+  return waited == timed_out && limit != nullptr ? -EAGAIN : waited;
+}
+
+namespace {
+
+// Message queues are descriptors with readiness. A limit in the past makes the call a try: it fails with ETIMEDOUT where it would
+// wait, and with EAGAIN on a queue that is O_NONBLOCK.
+template <class Try>
+long until_possible(hub& h, int queue, std::uint32_t events, const timespec* limit, const char* reason, Try attempt) noexcept {
+  nanos at;
+  if (const long error = take_limit(limit, at); error != 0) return error;
+  const timespec past{};
+  for (;;) {
+    core::fd_entry* e = h.fds.get(queue);
+    const std::uint32_t sequence = e != nullptr ? e->sequence : 0;
+    const long got = attempt(&past);
+    if (got != -ETIMEDOUT) return got;
+    if (e == nullptr) return -ENOMEM;
+    if (e->sequence != sequence) continue;
+    nanos deadline = never;
+    if (at != never) {
+      const nanos now = sys::clock_ns(CLOCK_REALTIME);
+      if (now >= at) return -ETIMEDOUT;
+      deadline = deadline_in(h, at - now);
+    }
+    const long waited = wait_fd(h, queue, *e, events, deadline, reason);
+    if (waited != 0 && waited != timed_out) return waited;
+  }
+}
+
+}  // namespace
+
+long mq_send(hub& h, int queue, const char* message, std::size_t size, unsigned priority, const timespec* limit) noexcept {
+  return until_possible(h, queue, poller::out, limit, "mq_send", [&](const timespec* past) {
+    return sys::raw(SYS_mq_timedsend, queue, message, size, priority, past);
+  });
+}
+
+long mq_receive(hub& h, int queue, char* message, std::size_t size, unsigned* priority, const timespec* limit) noexcept {
+  return until_possible(h, queue, poller::in, limit, "mq_receive", [&](const timespec* past) {
+    return sys::raw(SYS_mq_timedreceive, queue, message, size, priority, past);
+  });
+}
+
+long io_getevents(hub& h, unsigned long context, long least, long most, void* events, const timespec* limit) noexcept {
+  constexpr long event_bytes = 32;  // struct io_event
+  nanos length;
+  if (const long error = take_limit(limit, length); error != 0) return error;
+  timespec none{};
+  const long got = sys::raw(SYS_io_getevents, context, least, most, events, &none);
+  if (got < 0 || got >= least || length == 0) return got;
+  const long rest = wait_by_thread(
+      h, call_of(SYS_io_getevents, context, least - got, most - got, static_cast<char*>(events) + got * event_bytes, 0L),
+      "io_getevents", deadline_in(h, length));
+  if (rest >= 0) return got + rest;
+  return got > 0 || rest == timed_out ? got : rest;
+}
+
+}  // namespace weft::io
