@@ -20,9 +20,9 @@ namespace {
 using detail::nanos;
 using detail::never;
 
-// 16 timers within the next millisecond or so: then up to 0.2 ms late, as the kernel's own slack is 0.05 ms.
-constexpr std::size_t dense_timers = 16;
-constexpr nanos dense_slack = 200'000;
+// By how much a sleep is prolonged when `near` timers stand within the next millisecond or so, so that one sleep serves several:
+// a sleep costs as much as the wakes of ten fibers. The kernel's own slack is 50 us.
+constexpr nanos slack_for(std::size_t near) noexcept { return near < 16 ? 0 : near < 64 ? 200'000 : 500'000; }
 
 constexpr nanos stuck_grace = 5 * sys::ns_per_s;
 
@@ -82,6 +82,7 @@ hub* hub_open(void* memory, detail::carrier* block, eh_globals* eh, int* errno_a
   h->main.listed = true;
   h->cached_now = h->last_trim = sys::monotonic_ns();
   h->timers.start(h->cached_now);
+  h->timers.nearing = sleeper_nears;
   return h;
 }
 
@@ -212,8 +213,7 @@ fiber_base* next_ready(hub& h) noexcept {
       } else {
         const nanos now = sys::monotonic_ns();
         timeout = at > now ? at - now : 0;
-        // Where timers are dense, a sleep for each costs more than the fibers' work: let a few come due together.
-        if (timeout != 0 && h.timers.front_size() >= dense_timers) timeout += dense_slack;
+        if (timeout != 0) timeout += slack_for(h.timers.front_size());
       }
     } else if (h.fd_waiters == 0) {
       timeout = stuck_wait(h);

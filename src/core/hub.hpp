@@ -152,6 +152,9 @@ bool parking_impossible(const hub& h) noexcept;
 // Set by the public layers: told once when nothing can ever run again (see deadlock in hub.cpp). Bounded code.
 extern void (*on_stuck)(hub& h, bool certain) noexcept;
 
+// For timer_queue::nearing (park.cpp).
+void sleeper_nears(const detail::timer_node& t, int stage) noexcept;
+
 // What a new fiber runs on its own stack, set by the public layers (they catch what the body throws).
 extern void (*fiber_body)(fiber_base* f) noexcept;
 // Destroys what a fiber that is over left behind (result, exception, extra), reporting a failure nobody saw. Also the public

@@ -16,15 +16,17 @@ timer_queue::timer_queue() noexcept {
 
 timer_queue::~timer_queue() {
   if (heap_ != nullptr) sys::unmap(heap_, heap_capacity_ * sizeof(entry));
+  while (region* r = regions_) {
+    regions_ = r->next;
+    sys::unmap(r, r->bytes);
+  }
 }
 
 bool timer_queue::arm(timer_node& t, nanos deadline) noexcept {
-  // Room in the heap for every armed timer is kept ahead, so that pouring a slot can never fail.
-  if (!heap_reserve(in_heap_ + in_wheel_ + 1)) return false;
+  if (!reserve(in_heap_ + in_wheel_ + 1)) return false;
   // A callback's timer that is due already goes behind all that were due before it, or it would keep them from firing.
   t.deadline = deadline < expiring_ ? expiring_ : deadline;
-  t.order = next_order_++;
-  link(t);
+  place({t.deadline, next_order_++, &t});
   return true;
 }
 
@@ -48,57 +50,112 @@ unsigned timer_queue::next_occupied(unsigned level, unsigned from) const noexcep
   }
 }
 
-void timer_queue::link(timer_node& t) noexcept {
-  const std::uint64_t at = t.deadline >> slot_bits;
+void timer_queue::place(const entry& e) noexcept {
+  const std::uint64_t at = e.deadline >> slot_bits;
   if (at < cursor_) {
-    heap_push(t);
+    heap_up(in_heap_++, e);
     return;
   }
   const unsigned index = slot_for(at);
-  slot& s = wheel_[index];
-  t.position = in_wheel;
-  t.next = nullptr;
-  t.prev = s.last;
-  (s.last != nullptr ? s.last->next : s.first) = &t;
-  s.last = &t;
-  mark(index);
+  chunk* c = wheel_[index].last;
+  if (c == nullptr || c->used == chunk_entries) c = append_chunk(index);
+  entry& to = c->entries[c->used++];
+  to = e;
+  ++c->live;
   ++in_wheel_;
+  e.timer->position = in_wheel;
+  e.timer->place = &to;
 }
 
 void timer_queue::disarm(timer_node& t) noexcept {
   if (t.position == idle) return;
   if (t.position == in_wheel) {
-    if (t.prev != nullptr && t.next != nullptr) {
-      t.prev->next = t.next;
-      t.next->prev = t.prev;
-    } else {
-      // An end of its list. The slot follows from the cursor exactly as when it was linked or cascaded, because a list is emptied
-      // whenever the cursor enters its range.
-      const unsigned index = slot_for(t.deadline >> slot_bits);
-      slot& s = wheel_[index];
-      (t.prev != nullptr ? t.prev->next : s.first) = t.next;
-      (t.next != nullptr ? t.next->prev : s.last) = t.prev;
-      if (s.first == nullptr) unmark(index);
-    }
+    auto* e = static_cast<entry*>(t.place);
+    chunk* c = chunk_of(e);
+    e->timer = nullptr;
     --in_wheel_;
+    if (--c->live == 0)
+      remove_chunk(c);
+    else if (e == &c->entries[c->used - 1])
+      --c->used;  // the usual case: armed and disarmed again
   } else {
     heap_remove(t.position - heap_base);
   }
   t.position = idle;
-  t.next = t.prev = nullptr;
+}
+
+timer_queue::chunk* timer_queue::append_chunk(unsigned index) noexcept {
+  chunk* c = free_chunks_;
+  if (c != nullptr)
+    free_chunks_ = c->next;
+  else
+    c = fresh_++;  // `reserve` saw to it that there is one
+  slot& s = wheel_[index];
+  c->next = nullptr;
+  c->prev = s.last;
+  c->used = c->live = 0;
+  c->slot = index;
+  if (s.last == nullptr) {
+    s.first = c;
+    mark(index);
+  } else {
+    s.last->next = c;
+  }
+  s.last = c;
+  return c;
+}
+
+void timer_queue::remove_chunk(chunk* c) noexcept {
+  slot& s = wheel_[c->slot];
+  (c->prev != nullptr ? c->prev->next : s.first) = c->next;
+  (c->next != nullptr ? c->next->prev : s.last) = c->prev;
+  if (s.first == nullptr) unmark(c->slot);
+  c->next = free_chunks_;
+  free_chunks_ = c;
 }
 
 void timer_queue::pour(unsigned index) noexcept {
+  // How many chunks ahead of the one that is poured each step of fetching runs: time for a miss to be served, and no more
+  // than the caches hold.
+  constexpr int lead = 4;
+  const bool near = index < size_of(0) && nearing != nullptr;
   slot& s = wheel_[index];
   unmark(index);
-  timer_node* t = s.first;
+  chunk* poured = s.first;
   s.first = s.last = nullptr;
-  while (t != nullptr) {
-    timer_node* next = t->next;
-    if (next != nullptr) __builtin_prefetch(next);  // each lies on the stack of another fiber
-    --in_wheel_;
-    link(*t);
-    t = next;
+  chunk* ahead[3] = {poured, poured, poured};
+  const auto fetch = [](chunk*& at, auto&& touch) {
+    if (at == nullptr) return;
+    for (unsigned i = 0; i < at->used; ++i)
+      if (timer_node* t = at->entries[i].timer; t != nullptr) touch(t);
+    at = at->next;
+  };
+  const auto address = [](timer_node* t) {
+    __builtin_prefetch(t, 1);
+    __builtin_prefetch(reinterpret_cast<char*>(t) - 64);  // the waiter that most timers are the end of
+  };
+  const auto first = [this](timer_node* t) { nearing(*t, 0); };
+  const auto second = [this](timer_node* t) { nearing(*t, 1); };
+  for (int i = 0; i < 3 * lead; ++i) {
+    fetch(ahead[0], address);
+    if (near && i >= lead) fetch(ahead[1], first);
+    if (near && i >= 2 * lead) fetch(ahead[2], second);
+  }
+  while (poured != nullptr) {
+    fetch(ahead[0], address);
+    if (near) {
+      fetch(ahead[1], first);
+      fetch(ahead[2], second);
+    }
+    chunk* const c = poured;
+    poured = c->next;
+    for (unsigned i = 0; i < c->used; ++i) {
+      if (c->entries[i].timer == nullptr) continue;
+      --in_wheel_;
+      place(c->entries[i]);
+    }
+    c->next = free_chunks_;
+    free_chunks_ = c;
   }
 }
 
@@ -111,6 +168,7 @@ bool timer_queue::advance() noexcept {
       const std::uint64_t old = cursor_;
       cursor_ = (cursor_ >> low_bits << low_bits) + found + 1;
       pour(found);
+      poured_ = in_heap_;
       // Stepping over the end of the level enters a new range of the levels above: bring its timers down now, or they would be
       // looked for in the wrong list.
       const std::uint64_t entered = cursor_ ^ old;
@@ -156,6 +214,29 @@ std::size_t timer_queue::expire(nanos now) noexcept {
   return fired;
 }
 
+// Room for every armed timer, wherever it stands, is kept ahead: so pouring a slot can never fail.
+bool timer_queue::reserve(std::size_t timers) noexcept { return heap_reserve(timers) && chunks_reserve(timers + 1); }
+
+bool timer_queue::chunks_reserve(std::size_t n) noexcept {
+  if (n <= chunks_) [[likely]]
+    return true;
+  // Touched only as far as it is used. What is left of the region before goes to the free list: its chunks are counted.
+  const std::size_t bytes = regions_ == nullptr ? 16 * sys::page_size : regions_->bytes * 2;
+  auto* r = static_cast<region*>(sys::map(bytes));
+  if (r == nullptr) return false;
+  while (fresh_ != fresh_end_) {
+    fresh_->next = free_chunks_;
+    free_chunks_ = fresh_++;
+  }
+  r->next = regions_;
+  r->bytes = bytes;
+  regions_ = r;
+  fresh_ = reinterpret_cast<chunk*>(r) + 1;
+  fresh_end_ = reinterpret_cast<chunk*>(r) + bytes / sizeof(chunk);
+  chunks_ += bytes / sizeof(chunk) - 1;
+  return true;
+}
+
 bool timer_queue::heap_reserve(std::size_t n) noexcept {
   if (n <= heap_capacity_) return true;
   const std::size_t capacity = heap_capacity_ == 0 ? sys::page_size * 2 / sizeof(entry) : heap_capacity_ * 2;
@@ -173,11 +254,6 @@ bool timer_queue::heap_reserve(std::size_t n) noexcept {
 void timer_queue::heap_set(std::size_t i, const entry& e) noexcept {
   heap_[i] = e;
   e.timer->position = static_cast<std::uint32_t>(i) + heap_base;
-}
-
-void timer_queue::heap_push(timer_node& t) noexcept {
-  t.next = t.prev = nullptr;
-  heap_up(in_heap_++, {t.deadline, t.order, &t});
 }
 
 void timer_queue::heap_remove(std::size_t i) noexcept {

@@ -1,9 +1,13 @@
 // Timers of one hub: a hierarchical wheel in front of a small exact heap.
 //
-// Most timeouts never fire, so arming and disarming must be O(1): far timers are linked into wheel slots of about a
-// millisecond and more. A slot whose time nears is poured into a 4-ary heap, which orders the front exactly: nothing fires
-// early, equal deadlines fire in the order in which they were armed, and `next_deadline` is exact, as a virtual clock needs.
+// Most timeouts never fire, so arming and disarming must be O(1): far timers stand in wheel slots of about a millisecond and
+// more. A slot whose time nears is poured into a 4-ary heap, which orders the front exactly: nothing fires early, equal
+// deadlines fire in the order in which they were armed, and `next_deadline` is exact, as a virtual clock needs.
 // The cursor may run ahead of the time (next_deadline pours the next occupied slot): what is armed behind it goes to the heap.
+//
+// A timer lies on the stack of the fiber that waits, where touching it is a cache and a TLB miss. So a slot is a chain of
+// chunks of entries that say all the wheel needs: arming touches only the timer itself, and pouring knows the timers' addresses
+// well before it needs them.
 #pragma once
 
 #include <cstddef>
@@ -36,11 +40,15 @@ public:
   std::size_t size() const noexcept { return in_heap_ + in_wheel_; }
   // The earliest deadline, `never` when there is none.
   nanos next_deadline() noexcept;
-  // How many timers stand in the front, which reaches about a millisecond ahead.
-  std::size_t front_size() const noexcept { return in_heap_; }
+  // How many timers stand, or stood when it began, in the front, which is about a millisecond long.
+  std::size_t front_size() const noexcept { return in_heap_ > poured_ ? in_heap_ : poured_; }
   // Fires, in order, every timer whose deadline is at or before `now`. A timer armed meanwhile at or before `now` waits for
   // the next call, so that a callback that re-arms itself at once cannot keep the hub here.
   std::size_t expire(nanos now) noexcept;
+
+  // Called for timers that will fire within about a millisecond, a little before they are needed: each first with stage 0, then,
+  // when what stage 0 prefetched has come, with stage 1. May read the timer and must change nothing. Null: nobody.
+  void (*nearing)(const timer_node& t, int stage) noexcept = nullptr;
 
 private:
   static constexpr unsigned slot_bits = 20;    // 1.05 ms
@@ -66,9 +74,26 @@ private:
       return deadline < o.deadline || (deadline == o.deadline && order < o.order);
     }
   };
+  // Entries in the order in which they were armed; a disarmed one has no timer. A chunk without timers is freed at once, so
+  // there are never more chunks than armed timers.
+  static constexpr unsigned chunk_bytes = 256;
+  static constexpr unsigned chunk_entries = 9;
+  struct alignas(chunk_bytes) chunk {
+    chunk* next;
+    chunk* prev;
+    std::uint32_t used;  // entries from the first that were ever used
+    std::uint32_t live;
+    std::uint32_t slot;
+    entry entries[chunk_entries];
+  };
+  static_assert(sizeof(chunk) == chunk_bytes);
   struct slot {
-    timer_node* first;
-    timer_node* last;
+    chunk* first;
+    chunk* last;
+  };
+  struct region {
+    region* next;
+    std::size_t bytes;
   };
 
   // Which slot a deadline's slot number belongs to, seen from the cursor.
@@ -78,11 +103,17 @@ private:
   void mark(unsigned s) noexcept { occupied_[s / 64] |= std::uint64_t{1} << s % 64; }
   void unmark(unsigned s) noexcept { occupied_[s / 64] &= ~(std::uint64_t{1} << s % 64); }
   bool is_marked(unsigned s) const noexcept { return occupied_[s / 64] >> s % 64 & 1; }
-  void link(timer_node& t) noexcept;
+  void place(const entry& e) noexcept;
   void pour(unsigned s) noexcept;
   bool advance() noexcept;
+  static chunk* chunk_of(entry* e) noexcept {
+    return reinterpret_cast<chunk*>(reinterpret_cast<std::uintptr_t>(e) & ~std::uintptr_t{chunk_bytes - 1});
+  }
+  chunk* append_chunk(unsigned s) noexcept;
+  void remove_chunk(chunk* c) noexcept;
+  bool reserve(std::size_t timers) noexcept;
+  bool chunks_reserve(std::size_t n) noexcept;
   bool heap_reserve(std::size_t n) noexcept;
-  void heap_push(timer_node& t) noexcept;
   void heap_remove(std::size_t i) noexcept;
   void heap_up(std::size_t i, entry e) noexcept;
   void heap_down(std::size_t i, entry e) noexcept;
@@ -93,7 +124,13 @@ private:
   std::size_t in_wheel_ = 0;
   std::uint64_t cursor_ = 0;  // first slot number that has not been poured
   std::uint64_t next_order_ = 0;
+  std::size_t poured_ = 0;    // size of the heap after the last pour
   nanos expiring_ = 0;        // while `expire` runs: its `now`
+  chunk* free_chunks_ = nullptr;
+  chunk* fresh_ = nullptr;    // never used yet, up to fresh_end_
+  chunk* fresh_end_ = nullptr;
+  region* regions_ = nullptr;
+  std::size_t chunks_ = 0;    // in all regions
   std::uint64_t occupied_[slot_count / 64];  // a bit a slot
   slot wheel_[slot_count];                   // level by level
 };

@@ -96,10 +96,8 @@ private:
 struct timer_node {
   timer_node() noexcept : position(0) {}  // the rest is written when it is armed: most waits have no deadline
 
-  timer_node* next;
-  timer_node* prev;
+  void* place;  // in the wheel: its entry there
   nanos deadline;
-  std::uint64_t order;  // FIFO among equal deadlines
   void (*fire)(timer_node*) noexcept;
   std::uint32_t position;  // 0: idle; 1: in the wheel; else index in the heap + 2
 };
