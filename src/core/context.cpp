@@ -1,4 +1,4 @@
-// The context switch: Boost.Context's fcontext jump, and what a fiber has to itself besides its stack and registers.
+// The context switch: how a stack is entered (Boost.Context) and left, and what a fiber has to itself besides stack and registers.
 //
 // Saved here per fiber: errno, the C++ exception globals, and, inside a rewritten system call, the vector registers (libc keeps
 // them live across `syscall`, and the kernel preserves them; every other park is a function call, which may clobber them).
@@ -63,10 +63,12 @@ void announce_arrival(hub& h, fiber_base* from, void* fake_stack) noexcept {
 }
 
 // The fiber that just left is over: nobody stands on its stack any more.
-void reap(hub& h, fiber_base* f, void* idle) noexcept {
-  // Sanitizers follow a stack from creation to end: they get a new context each time.
-  head_of(f)->idle = h.annotate ? nullptr : idle;
-  if (h.annotate && __tsan_destroy_fiber != nullptr) __tsan_destroy_fiber(head_of(f)->tsan);
+void reap(hub& h, fiber_base* f) noexcept {
+  if (h.annotate) [[unlikely]] {
+    // Sanitizers follow a stack from creation to end: they get a new context each time.
+    head_of(f)->idle = nullptr;
+    if (__tsan_destroy_fiber != nullptr) __tsan_destroy_fiber(head_of(f)->tsan);
+  }
   h.stacks.give(f->stk, f->stack_log2);
   f->stk = nullptr;
   f->context = nullptr;
@@ -79,16 +81,16 @@ namespace {
 // backtraces and unwinders end here.
 [[noreturn]] void entry(transfer_t from) {
   asm volatile(".cfi_undefined %rip");
+  auto* left = static_cast<fiber_base*>(from.data);
   for (;;) {
     fiber_base* self = detail::current_fiber();
     hub& h = *self->home;
     if (h.annotate) [[unlikely]]
-      announce_arrival(h, static_cast<fiber_base*>(from.data), nullptr);
-    arrived(h, from);
-    h.eh->caught = nullptr;
-    h.eh->uncaught = 0;
+      announce_arrival(h, left, nullptr);
+    arrived(h, left);
     *h.errno_at = 0;
     fiber_body(self);
+    *h.eh = {};
     // Nothing is called and not returned from between here and the jump: the processor's return stack is then as the next
     // fiber left it.
     finish(h, self);
@@ -97,12 +99,12 @@ namespace {
     if (next->context == nullptr) [[unlikely]]
       next = first_run(h, next);
     next->state = fiber_state::running;
-    ++h.stats.switches;
+    ++h.stats.other_switches;
     set_current(next);
     void* unused = nullptr;
     if (h.annotate) [[unlikely]]
       announce_switch(h, self, next, &unused);
-    from = jump(next->context, self);
+    left = swap_stacks<hub, fiber_base>({&h, self, next}, &head_of(self)->idle, next->context).left;
   }
 }
 
@@ -114,7 +116,7 @@ bool bind(hub& h, fiber_base* f) noexcept {
   f->context = stack_pool::take_untouched(f->stk) ? nullptr : head->idle;
   if (f->context == nullptr) {
     const auto size = static_cast<std::size_t>(reinterpret_cast<char*>(head) - stack_pool::bottom(f->stk));
-    f->context = make_fcontext(head, size, entry);
+    f->context = suspend_before(make_fcontext(head, size, entry));
   }
   if (h.annotate && __tsan_create_fiber != nullptr) head->tsan = __tsan_create_fiber(0);
   return true;
@@ -128,14 +130,44 @@ bool annotations_wanted() noexcept {
   return __sanitizer_start_switch_fiber != nullptr || __tsan_switch_to_fiber != nullptr;
 }
 
+namespace {
+
+[[gnu::noinline]] void jump_announced(hub& h, fiber_base* self, fiber_base* next) noexcept {
+  if (!h.annotate) {
+    jump_to(h, self, next);
+    return;
+  }
+  void* fake_stack = nullptr;
+  announce_switch(h, self, next, &fake_stack);
+  const int error = *h.errno_at;
+  set_current(next);
+  const auto met = swap_stacks<hub, fiber_base>({&h, self, next}, &self->context, next->context);
+  announce_arrival(h, met.left, fake_stack);
+  arrived(h, met.left);
+  *h.errno_at = error;
+}
+
 [[gnu::noinline]] void jump_with_vectors(hub& h, fiber_base* self, fiber_base* next) noexcept {
   // The area is on the parked fiber's own stack; its size is the machine's.
   auto* area = static_cast<char*>(__builtin_alloca_with_align(vectors::area_bytes(), 64 * 8));
   vectors::save(area);
-  self->live_vectors = false;
-  jump_to(h, self, next);
-  self->live_vectors = true;
+  jump_announced(h, self, next);
   vectors::restore(area);
+}
+
+}  // namespace
+
+[[gnu::noinline]] void jump_with_care(hub& h, fiber_base* self, fiber_base* next) noexcept {
+  const eh_globals eh = *h.eh;
+  *h.eh = {};
+  if (self->live_vectors) {
+    self->live_vectors = false;
+    jump_with_vectors(h, self, next);
+    self->live_vectors = true;
+  } else {
+    jump_announced(h, self, next);
+  }
+  *h.eh = eh;
 }
 
 [[gnu::noinline]] fiber_base* first_run(hub& h, fiber_base* next) noexcept {
@@ -157,11 +189,11 @@ bool annotations_wanted() noexcept {
 }
 
 void finish(hub& h, fiber_base* f) noexcept {
-  if (f->listed) {
+  if (!f->unlisted) {
     f->all_prev->all_next = f->all_next;
     if (f->all_next != nullptr) f->all_next->all_prev = f->all_prev;
     f->all_next = f->all_prev = nullptr;
-    f->listed = false;
+    f->unlisted = true;
   }
   if (!f->service && --h.live == 1 && h.last_one != nullptr) detail::unpark(*h.last_one);
   // Nobody is added any more: those who come later see that it is done.

@@ -37,4 +37,21 @@ weft_switch_yield:
 	.cfi_endproc
 	.size weft_switch_yield, .-weft_switch_yield
 
+# The first resumption of a new stack (switch_x86_64.hpp): enters its fcontext, handing on who was left. What jump_fcontext saves
+# here is never used.
+	.globl weft_first_entry
+	.hidden weft_first_entry
+	.type weft_first_entry, @function
+	.p2align 4
+weft_first_entry:
+	.cfi_startproc
+	.cfi_undefined %rip
+	mov 16(%rsp), %rdi
+	mov %rax, %rsi
+	xor %ebp, %ebp
+	push $0
+	jmp jump_fcontext
+	.cfi_endproc
+	.size weft_first_entry, .-weft_first_entry
+
 	.section .note.GNU-stack, "", @progbits

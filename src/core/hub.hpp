@@ -36,7 +36,7 @@ struct watch_mark {
 };
 
 struct counters {
-  std::uint64_t fibers_created, switches, parks, polls, blocked_polls, io_events, timers_fired, remote_wakes;
+  std::uint64_t fibers_created, other_switches, parks, polls, blocked_polls, io_events, timers_fired, remote_wakes;
 };
 
 }  // namespace weft::core
@@ -177,9 +177,9 @@ void each_fiber(hub& h, F&& fn) {
   }
   for (fiber_base* f = h.ready_first; f != nullptr; f = next) {
     next = f->next;
-    if (!f->listed) fn(f);
+    if (f->unlisted) fn(f);
   }
-  if (!h.block->current->listed) fn(h.block->current);
+  if (h.block->current->unlisted) fn(h.block->current);
 }
 
 // Whether the sanitizers' or valgrind's fiber interface is there.

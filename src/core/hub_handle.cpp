@@ -110,7 +110,7 @@ hub_stats hub::stats() const {
   detail::hub* h = detail::try_hub();
   if (h == nullptr || h->face != state_) throw wrong_hub("the hub's statistics");
   const core::counters& c = h->stats;
-  return {c.fibers_created, c.switches, c.parks, c.polls, c.blocked_polls, c.io_events, c.timers_fired, c.remote_wakes,
+  return {c.fibers_created, c.parks + c.other_switches, c.parks, c.polls, c.blocked_polls, c.io_events, c.timers_fired, c.remote_wakes,
           h->live, h->timers.size(), h->stacks.in_use(), h->stacks.most_in_use(), h->poll->name()};
 }
 

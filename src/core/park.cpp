@@ -115,7 +115,7 @@ extern "C" {
 [[gnu::visibility("hidden")]] wake weft_switch_yield_plain(hub& h) noexcept;
 }
 
-wake weft_switch_park_plain(hub& h, waiter& w, nanos deadline) noexcept {
+[[gnu::noinline]] static wake park_with_care(hub& h, waiter& w, nanos deadline) noexcept {
   fiber_base* self = w.fiber;
   wake refused = wake::pending;
   if (core::no_way_back(h.block)) [[unlikely]]
@@ -136,13 +136,37 @@ wake weft_switch_park_plain(hub& h, waiter& w, nanos deadline) noexcept {
     w.timer.fire = core::wake_timed_out;
     timer_arm(h, w.timer, deadline);
   }
-  if (!self->listed) [[unlikely]]
+  if (self->unlisted) [[unlikely]]
     core::enlist(h, self);
   w.since = h.cached_now;
   self->parked = &w;
   self->state = fiber_state::parked;
   ++h.stats.parks;
   core::switch_to(h, self, core::pick(h));
+  return w.result;
+}
+
+// What nearly every park does: nothing is due, there is no deadline, and somebody is ready. All else is left, untouched, to
+// park_with_care.
+wake weft_switch_park_plain(hub& h, waiter& w, nanos deadline) noexcept {
+  fiber_base* self = w.fiber;
+  fiber_base* next = h.ready_first;
+  const std::uint64_t odd = core::unusual(h, self) | core::care_needed(h) | static_cast<std::uint64_t>(w.result) | ~deadline;
+  if (odd != 0 || next == nullptr || (h.ticks + 1) % core::switches_between_looks == 0 || core::no_way_back(h.block))
+      [[unlikely]]
+    return park_with_care(h, w, deadline);
+  ++h.ticks;
+  h.ready_first = next->next;
+  if (next->next == nullptr) h.ready_last = nullptr;
+  w.uncaught = 0;
+  w.since = h.cached_now;
+  self->parked = &w;
+  self->state = fiber_state::parked;
+  ++h.stats.parks;
+  if (next->context == nullptr) next = core::first_run(h, next);
+  next->state = fiber_state::running;
+  if (next != self) [[likely]]
+    core::jump_to(h, self, next);
   return w.result;
 }
 
@@ -154,14 +178,36 @@ bool wake_if_current(waker w, wake why) noexcept {
 
 wake park(hub& h, waiter& w, nanos deadline) noexcept { return weft_switch_park_plain(h, w, deadline); }
 
-wake weft_switch_yield_plain(hub& h) noexcept {
+[[gnu::noinline]] static wake yield_with_care(hub& h) noexcept {
   fiber_base* self = current_fiber();
   if (self->cancel_hint) [[unlikely]]
     if (const wake due = cancellation_due(h); due != wake::pending) return due;
   if (core::no_way_back(h.block)) [[unlikely]]
     return wake::impossible;
-  core::switch_to(h, self, core::rotate(h, self));
+  core::make_ready(self);
+  ++h.stats.other_switches;
+  core::switch_to(h, self, core::pick(h));
   return self->cancel_hint ? cancellation_due(h) : wake::ready;
+}
+
+wake weft_switch_yield_plain(hub& h) noexcept {
+  fiber_base* self = current_fiber();
+  fiber_base* next = h.ready_first;
+  if (((core::unusual(h, self) & ~core::unlisted_bit) | core::care_needed(h)) != 0 || next == nullptr ||
+      (h.ticks + 1) % core::switches_between_looks == 0 || next->context == nullptr || core::no_way_back(h.block)) [[unlikely]]
+    return yield_with_care(h);
+  ++h.ticks;
+  // make_ready(self) and pop_ready in one: what was just stored is not loaded back.
+  fiber_base* last = h.ready_last;
+  h.ready_first = next == last ? self : next->next;
+  h.ready_last = self;
+  last->next = self;
+  self->next = nullptr;
+  self->state = fiber_state::ready;
+  ++h.stats.other_switches;
+  next->state = fiber_state::running;
+  const core::back b = core::jump_to(h, self, next);
+  return b.self->cancel_hint ? cancellation_due(*b.h) : wake::ready;
 }
 
 wake yield(hub& h) noexcept { return weft_switch_yield_plain(h); }

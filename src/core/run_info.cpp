@@ -7,6 +7,7 @@
 #include "core/backtrace.hpp"
 #include "core/fcontext.hpp"
 #include "core/hub_state.hpp"
+#include "core/switch_x86_64.hpp"
 #include "sys/syscall.hpp"
 #include "weft/fiber.hpp"
 #include "weft/hub.hpp"
@@ -14,7 +15,16 @@
 namespace weft::core {
 namespace {
 
-constexpr std::size_t saved_context_bytes = 64;  // fcontext: control words, six registers, return address
+// What ontop_fcontext resumes.
+struct fcontext_frame {
+  std::uint32_t mxcsr;
+  std::uint16_t x87;
+  std::uint16_t unused[5];
+  void* registers[5];
+  void* frame_pointer;
+  const void* resume_at;
+};
+static_assert(sizeof(fcontext_frame) == 0x48);
 
 struct visit {
   frames* result;
@@ -33,12 +43,17 @@ frames backtrace_of(hub& h, fiber_base* f) {
   if (f == h.block->current) {
     _Unwind_Backtrace(note_frame, &result);
   } else if (f->context != nullptr && !h.annotate) {
-    // The visit stands on the registers that were saved there: they are put back, or each would leave a frame on the stack.
-    unsigned char registers[saved_context_bytes];
-    std::memcpy(registers, f->context, sizeof registers);
+    // Below what is suspended there, as if the function that parked had called `look`. Its frame is found by the frame pointer.
+    const auto* there = static_cast<const suspended*>(f->context);
+    auto at = reinterpret_cast<std::uintptr_t>(there) - sizeof(fcontext_frame);
+    at -= (at - 8) % 16;  // so that `look` finds its stack as after a call
+    auto* frame = ::new (reinterpret_cast<void*>(at)) fcontext_frame{};
+    frame->mxcsr = there->mxcsr;
+    frame->x87 = there->x87;
+    frame->frame_pointer = there->frame_pointer;
+    frame->resume_at = there->resume_at;
     visit v{&result};
-    ontop_fcontext(f->context, &v, look);
-    std::memcpy(f->context, registers, sizeof registers);
+    ontop_fcontext(frame, &v, look);
   }
   return result;
 }

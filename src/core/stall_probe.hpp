@@ -28,7 +28,8 @@ const char* system_call_name(long nr) noexcept;
 
 // Things done by the hub that switches and polls count: as long as this stands still, so does the hub.
 inline std::uint64_t progress_of(const hub& h) noexcept {
-  return __atomic_load_n(&h.stats.switches, __ATOMIC_RELAXED) + __atomic_load_n(&h.stats.polls, __ATOMIC_RELAXED);
+  return __atomic_load_n(&h.stats.parks, __ATOMIC_RELAXED) + __atomic_load_n(&h.stats.other_switches, __ATOMIC_RELAXED) +
+         __atomic_load_n(&h.stats.polls, __ATOMIC_RELAXED);
 }
 
 // Asks the hub's thread what it is doing. Waits at most a fifth of a second for the answer.

@@ -4,17 +4,17 @@
 // fiber that was left.
 #pragma once
 
-#include "core/fcontext.hpp"
 #include "core/hub.hpp"
+#include "core/switch_x86_64.hpp"
 
 namespace weft::core {
 
 void announce_switch(hub& h, fiber_base* from, fiber_base* to, void** fake_stack) noexcept;
 void announce_arrival(hub& h, fiber_base* from, void* fake_stack) noexcept;
 // The fiber that just left is over: nobody stands on its stack any more.
-// `idle` is where it stands.
-void reap(hub& h, fiber_base* f, void* idle) noexcept;
-void jump_with_vectors(hub& h, fiber_base* self, fiber_base* next) noexcept;
+void reap(hub& h, fiber_base* f) noexcept;
+// For a fiber that leaves more behind than a stack and errno: vector registers, exceptions in flight, sanitizers to be told.
+void jump_with_care(hub& h, fiber_base* self, fiber_base* next) noexcept;
 // Binds a stack to a fiber that runs for the first time; the fiber to run, which is another one when there was no stack.
 fiber_base* first_run(hub& h, fiber_base* next) noexcept;
 void shuffle_ready(hub& h) noexcept;
@@ -33,7 +33,7 @@ inline void make_ready(fiber_base* f) noexcept {
 
 // First park of a fiber: from now on hub::main's list knows it. Fibers that never park never pay for it.
 inline void enlist(hub& h, fiber_base* f) noexcept {
-  f->listed = true;
+  f->unlisted = false;
   f->all_prev = &h.main;
   f->all_next = h.main.all_next;
   if (f->all_next != nullptr) f->all_next->all_prev = f;
@@ -49,67 +49,67 @@ inline fiber_base* pop_ready(hub& h) noexcept {
   return f;
 }
 
-// The next fiber to run. Every 16th time the cycle counter tells whether I/O has waited long enough (next_ready).
+// Of the word that begins at fiber_base::cancel_hint; `call`, its third byte, is no business of a park.
+inline constexpr std::uint64_t cancel_and_vectors = 0xffff, unlisted_bit = 0x01000000;
+
+// Not 0 when a park or yield of `f` is out of the ordinary.
+[[gnu::always_inline]] inline std::uint64_t unusual(const hub& h, const fiber_base* f) noexcept {
+  std::uint32_t word;
+  __builtin_memcpy(&word, &f->cancel_hint, sizeof word);
+  return (word & (cancel_and_vectors | unlisted_bit)) | h.shuffle;
+}
+
+// Every so many switches the cycle counter tells whether I/O has waited long enough (next_ready).
+inline constexpr std::uint32_t switches_between_looks = 32;
+
+// The next fiber to run.
 inline fiber_base* pick(hub& h) noexcept {
-  if (h.ready_first != nullptr && (++h.ticks & 15) != 0) [[likely]]
+  if (h.ready_first != nullptr && ++h.ticks % switches_between_looks != 0) [[likely]]
     return pop_ready(h);
   return next_ready(h);
 }
 
-// make_ready(self) and pick() in one, for a yield with company: what was just stored is not loaded back.
-inline fiber_base* rotate(hub& h, fiber_base* self) noexcept {
-  fiber_base* next = h.ready_first;
-  if (next == nullptr || h.shuffle != 0 || (++h.ticks & 15) == 0) [[unlikely]] {
-    make_ready(self);
-    return next_ready(h);
-  }
-  fiber_base* last = h.ready_last;
-  h.ready_first = next == last ? self : next->next;
-  h.ready_last = self;
-  last->next = self;
-  self->next = nullptr;
-  self->state = fiber_state::ready;
-  return next;
-}
-
-inline void arrived(hub& h, transfer_t from) noexcept {
-  auto* left = static_cast<fiber_base*>(from.data);
-  if (left->state != fiber_state::done) [[likely]]
-    left->context = from.fctx;
-  else
-    reap(h, left, from.fctx);
+inline void arrived(hub& h, fiber_base* left) noexcept {
+  if (left->state == fiber_state::done) [[unlikely]]
+    reap(h, left);
 }
 
 inline void set_current(fiber_base* f) noexcept {
   asm volatile("mov %0, %%gs:24" : : "r"(f) : "memory");  // carrier::current
 }
 
-[[gnu::always_inline]] inline void jump_to(hub& h, fiber_base* self, fiber_base* next) noexcept {
-  const eh_globals eh = *h.eh;
+// What a switch gives back: the caller's own, again. To be used instead of the variables of before, which then need not survive.
+struct back {
+  hub* h;
+  fiber_base* self;
+};
+
+// Not 0 when a fiber that leaves now must leave by jump_with_care. Everybody finds the exception globals empty when resumed: who
+// leaves with something in them takes it along.
+[[gnu::always_inline]] inline std::uint64_t care_needed(const hub& h) noexcept {
+  return reinterpret_cast<std::uintptr_t>(h.eh->caught) | h.eh->uncaught | std::uint64_t{h.annotate};
+}
+
+[[gnu::always_inline]] inline back jump_to(hub& h, fiber_base* self, fiber_base* next) noexcept {
   const int error = *h.errno_at;
-  ++h.stats.switches;
   set_current(next);
-  void* fake_stack = nullptr;
-  if (h.annotate) [[unlikely]]
-    announce_switch(h, self, next, &fake_stack);
-  const transfer_t from = jump(next->context, self);
-  if (h.annotate) [[unlikely]]
-    announce_arrival(h, static_cast<fiber_base*>(from.data), fake_stack);
-  arrived(h, from);
-  *h.eh = eh;
-  *h.errno_at = error;
+  const auto met = swap_stacks<hub, fiber_base>({&h, self, next}, &self->context, next->context);
+  arrived(*met.hub, met.left);
+  *met.hub->errno_at = error;
+  return {met.hub, met.resumed};
 }
 
 // Switches from the running fiber, whose state the caller has set, to `next`.
-[[gnu::always_inline]] inline void switch_to(hub& h, fiber_base* self, fiber_base* next) noexcept {
+[[gnu::always_inline]] inline back switch_to(hub& h, fiber_base* self, fiber_base* next) noexcept {
   if (next->context == nullptr) [[unlikely]]
     next = first_run(h, next);
   next->state = fiber_state::running;
-  if (next == self) return;
-  if (self->live_vectors) [[unlikely]]
-    jump_with_vectors(h, self, next);
-  else
-    jump_to(h, self, next);
+  if (next == self) return {&h, self};
+  if ((care_needed(h) | std::uint64_t{self->live_vectors}) != 0) [[unlikely]] {
+    jump_with_care(h, self, next);
+    return {&h, self};
+  }
+  return jump_to(h, self, next);
 }
 
 }  // namespace weft::core

@@ -152,7 +152,7 @@ struct fiber_extra;
 // The control block. The first cache line is what a switch touches.
 struct fiber_base {
   fiber_base* next = nullptr;   // ready queue
-  void* context = nullptr;      // fcontext, null until first run
+  void* context = nullptr;      // where it is suspended, null until first run
   hub* home = nullptr;
   waiter* parked = nullptr;
   stack* stk = nullptr;
@@ -163,14 +163,15 @@ struct fiber_base {
   outcome result = outcome::none;
   std::uint8_t stack_log2 = 0;
   bool cancel_requested = false;  // fiber.cancel(): the outermost scope
-  bool cancel_hint = false;       // some scope is cancelled or an exception waits: parks take the slow path
+  // Four bytes that a park reads as one word (src/core/switch.hpp).
+  bool cancel_hint = false;       // some scope is cancelled or an exception waits
   bool live_vectors = false;      // inside a rewritten system call: vector registers belong to the caller
   std::uint8_t call = 0;          // call_flags below
+  bool unlisted : 1 = true;       // not in hub::all: has not parked yet
   bool observed : 1 = false;      // somebody asked for the outcome
   bool is_main : 1 = false;
   bool taken : 1 = false;         // the value was moved out
   bool service : 1 = false;       // Weft's own (timer callbacks, resolver): not counted as the program's
-  bool listed : 1 = false;        // in hub::all: has parked at least once
   // second line
   scope* innermost = nullptr;
   fiber_extra* extra = nullptr;
@@ -179,7 +180,7 @@ struct fiber_base {
   wait_list completion;
   void* exception = nullptr;      // a std::exception_ptr's storage
 };
-static_assert(sizeof(fiber_base) == 128);
+static_assert(sizeof(fiber_base) == 128 && offsetof(fiber_base, cancel_hint) == 60 && offsetof(fiber_base, call) == 62);
 
 // fiber_base::call. A signal handler changes them too: each change is one instruction.
 enum call_flags : std::uint8_t {

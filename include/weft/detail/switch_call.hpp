@@ -34,7 +34,7 @@ WEFT_API void throw_if_ended(hub& h, wake why, const char* reason);
   asm volatile(
       "lea 1f(%%rip), %%rax\n\t"
       "push %%rax\n\t"
-      "jmp weft_switch_park@PLT\n"
+      "jmp *weft_switch_park@GOTPCREL(%%rip)\n"
       "1:"
       : "=a"(why), "+D"(home), "+S"(wait), "+d"(deadline)
       :
@@ -52,7 +52,7 @@ WEFT_API void throw_if_ended(hub& h, wake why, const char* reason);
   asm volatile(
       "lea 1f(%%rip), %%rax\n\t"
       "push %%rax\n\t"
-      "jmp weft_switch_yield@PLT\n"
+      "jmp *weft_switch_yield@GOTPCREL(%%rip)\n"
       "1:"
       : "=a"(due), "+D"(home)
       :

@@ -1,0 +1,72 @@
+// The switch between two suspended stacks. x86-64 only.
+//
+// Boost.Context makes a stack's first frame and enters it (context.cpp); from then on its fiber is suspended and resumed here,
+// inline in the function that parks, which has saved its caller's registers once already and shares everything else that both
+// sides know. Files that use this are built with -mno-red-zone and frame pointers.
+#pragma once
+
+#include <cstdint>
+
+namespace weft::core {
+
+// What lies at the stack pointer of a suspended stack.
+struct suspended {
+  std::uint32_t mxcsr;
+  std::uint16_t x87;
+  std::uint16_t unused;
+  const void* resume_at;
+  void* frame_pointer;
+};
+static_assert(sizeof(suspended) == 24);
+
+// Who meets at a switch. Each side fills it in its own way, and finds in it, when it is resumed, what the other side had: so
+// nothing of it need be kept on a stack, and the compiler is not led to keep everything there.
+template <class Hub, class Fiber>
+struct crossing {
+  Hub* hub;       // the same on both sides
+  Fiber* left;    // who is suspended now
+  Fiber* resumed;
+};
+
+// Suspends `c.left`, which is the caller, noting where in `save`, and resumes what stands at `load`, which is `c.resumed`. Returns,
+// when somebody resumes the caller, that one's crossing. It leaves by an indirect jump and comes back by one: no call stands on
+// the processor's return stack without its return.
+template <class Hub, class Fiber>
+[[gnu::always_inline]] inline crossing<Hub, Fiber> swap_stacks(crossing<Hub, Fiber> c, void** save, void* load) noexcept {
+  asm volatile(
+      "push %%rbp\n\t"
+      "lea 1f(%%rip), %%rcx\n\t"
+      "push %%rcx\n\t"
+      "sub $8, %%rsp\n\t"
+      "stmxcsr (%%rsp)\n\t"
+      "fnstcw 4(%%rsp)\n\t"
+      "mov %%rsp, (%%rdi)\n\t"
+      "mov %%rdx, %%rsp\n\t"
+      "mov 8(%%rdx), %%rcx\n\t"
+      "ldmxcsr (%%rdx)\n\t"
+      "fldcw 4(%%rdx)\n\t"
+      "jmp *%%rcx\n"
+      "1:\n\t"
+      "add $16, %%rsp\n\t"
+      "pop %%rbp"
+      : "+a"(c.left), "+b"(c.hub), "+S"(c.resumed), "+D"(save), "+d"(load)
+      :
+      : "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+  return c;
+}
+
+// Where a stack that nobody has run on yet is resumed: with the crossing in registers and its fcontext in the place of the frame
+// pointer, it jumps there (entry_x86_64.S).
+extern "C" [[gnu::visibility("hidden")]] void weft_first_entry() noexcept;
+
+// Makes `at`, just below the frame of `fcontext`, resumable by swap_stacks.
+inline void* suspend_before(void* fcontext) noexcept {
+  auto* at = reinterpret_cast<suspended*>((reinterpret_cast<std::uintptr_t>(fcontext) - sizeof(suspended)) & ~std::uintptr_t{15});
+  asm volatile("stmxcsr %0" : "=m"(at->mxcsr));
+  asm volatile("fnstcw %0" : "=m"(at->x87));
+  at->resume_at = reinterpret_cast<const void*>(&weft_first_entry);
+  at->frame_pointer = fcontext;
+  return at;
+}
+
+}  // namespace weft::core
