@@ -5,7 +5,6 @@
 
 #include "sys/clock.hpp"
 #include "sys/mem.hpp"
-#include "sys/report.hpp"
 #include "sys/syscall.hpp"
 
 // The inbox's atomics are in code that TSan does not see: it is told of the order that they make.
@@ -245,11 +244,7 @@ namespace weft::detail {
 
 nanos now(hub& h) noexcept { return h.virtual_time ? h.virtual_now : sys::monotonic_ns(); }
 
-void timer_arm(hub& h, timer_node& t, nanos deadline) noexcept {
-  if (h.timers.arm(t, deadline)) return;
-  sys::report() << "no memory for another timer (" << h.timers.size() << " are armed).\n";
-  asm volatile("ud2");
-}
+void timer_arm(hub& h, timer_node& t, nanos deadline) noexcept { h.timers.arm(t, deadline); }
 
 void timer_disarm(hub& h, timer_node& t) noexcept { h.timers.disarm(t); }
 

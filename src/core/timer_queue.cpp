@@ -5,7 +5,7 @@
 namespace weft::core {
 namespace {
 
-constexpr std::uint32_t idle = 0, in_wheel = 1, heap_base = 2;
+constexpr std::uint32_t idle = 0, in_wheel = 1, heap_base = 2, put_aside = ~std::uint32_t{0};
 
 }  // namespace
 
@@ -22,12 +22,53 @@ timer_queue::~timer_queue() {
   }
 }
 
-bool timer_queue::arm(timer_node& t, nanos deadline) noexcept {
-  if (!reserve(in_heap_ + in_wheel_ + 1)) return false;
+void timer_queue::arm(timer_node& t, nanos deadline) noexcept {
   // A callback's timer that is due already goes behind all that were due before it, or it would keep them from firing.
   t.deadline = deadline < expiring_ ? expiring_ : deadline;
-  place({t.deadline, next_order_++, &t});
-  return true;
+  if (reserve(in_heap_ + in_wheel_ + 1)) [[likely]] {
+    place({t.deadline, next_order_++, &t});
+    return;
+  }
+  t.position = put_aside;
+  t.place = aside_;
+  aside_ = &t;
+  ++in_wheel_;
+}
+
+void timer_queue::take_from_aside(const timer_node& t) noexcept {
+  timer_node* before = nullptr;
+  for (timer_node* other = aside_; other != &t; other = static_cast<timer_node*>(other->place)) before = other;
+  if (before != nullptr)
+    before->place = t.place;
+  else
+    aside_ = static_cast<timer_node*>(t.place);
+  --in_wheel_;
+}
+
+// Null when all that were put aside have found room by now.
+timer_node* timer_queue::earliest_aside() noexcept {
+  while (aside_ != nullptr && reserve(in_heap_ + in_wheel_ + 1)) {
+    timer_node& t = *aside_;
+    take_from_aside(t);
+    place({t.deadline, next_order_++, &t});
+  }
+  timer_node* first = aside_;
+  for (timer_node* t = aside_; t != nullptr; t = static_cast<timer_node*>(t->place))
+    if (t->deadline < first->deadline) first = t;
+  return first;
+}
+
+std::size_t timer_queue::expire_aside(nanos now) noexcept {
+  std::size_t due = 0, fired = 0;
+  for (const timer_node* t = aside_; t != nullptr; t = static_cast<timer_node*>(t->place)) due += t->deadline <= now;
+  for (; due > 0; --due) {
+    timer_node* t = earliest_aside();
+    if (t == nullptr || t->deadline > now) break;
+    disarm(*t);
+    ++fired;
+    t->fire(t);
+  }
+  return fired;
 }
 
 unsigned timer_queue::slot_for(std::uint64_t at) const noexcept {
@@ -78,6 +119,8 @@ void timer_queue::disarm(timer_node& t) noexcept {
       remove_chunk(c);
     else if (e == &c->entries[c->used - 1])
       --c->used;  // the usual case: armed and disarmed again
+  } else if (t.position == put_aside) [[unlikely]] {
+    take_from_aside(t);
   } else {
     heap_remove(t.position - heap_base);
   }
@@ -194,6 +237,14 @@ bool timer_queue::advance() noexcept {
 }
 
 nanos timer_queue::next_deadline() noexcept {
+  if (aside_ == nullptr) [[likely]]
+    return front();
+  const timer_node* t = earliest_aside();
+  const nanos other = front();
+  return t != nullptr && t->deadline < other ? t->deadline : other;
+}
+
+nanos timer_queue::front() noexcept {
   while (in_heap_ == 0)
     if (!advance()) return never;
   // A wheel slot at or after the cursor cannot hold anything earlier than what was poured.
@@ -201,10 +252,11 @@ nanos timer_queue::next_deadline() noexcept {
 }
 
 std::size_t timer_queue::expire(nanos now) noexcept {
-  const std::uint64_t armed_before = next_order_;
-  std::size_t fired = 0;
   expiring_ = now;
-  while (next_deadline() <= now && heap_[0].order < armed_before) {
+  // Out of order with the others, which is what memory would have been for.
+  std::size_t fired = aside_ == nullptr ? 0 : expire_aside(now);
+  const std::uint64_t armed_before = next_order_;
+  while (front() <= now && heap_[0].order < armed_before) {
     timer_node& t = *heap_[0].timer;
     disarm(t);
     ++fired;

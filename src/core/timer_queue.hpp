@@ -31,8 +31,8 @@ public:
   // Places the wheel at `now`; before the first timer only.
   void start(nanos now) noexcept { cursor_ = now >> slot_bits; }
 
-  // Arms an idle timer. False when the heap could not grow: the timer is not armed.
-  bool arm(timer_node& t, nanos deadline) noexcept;
+  // Arms an idle timer. Without memory for one more the timer is put aside, in a list that costs a look at each of its timers a turn.
+  void arm(timer_node& t, nanos deadline) noexcept;
   // Disarms; an idle timer is left alone.
   void disarm(timer_node& t) noexcept;
 
@@ -104,6 +104,10 @@ private:
   void unmark(unsigned s) noexcept { occupied_[s / 64] &= ~(std::uint64_t{1} << s % 64); }
   bool is_marked(unsigned s) const noexcept { return occupied_[s / 64] >> s % 64 & 1; }
   void place(const entry& e) noexcept;
+  nanos front() noexcept;
+  void take_from_aside(const timer_node& t) noexcept;
+  timer_node* earliest_aside() noexcept;
+  std::size_t expire_aside(nanos now) noexcept;
   void pour(unsigned s) noexcept;
   bool advance() noexcept;
   static chunk* chunk_of(entry* e) noexcept {
@@ -121,7 +125,8 @@ private:
 
   entry* heap_ = nullptr;
   std::size_t in_heap_ = 0, heap_capacity_ = 0;
-  std::size_t in_wheel_ = 0;
+  std::size_t in_wheel_ = 0;  // those put aside included
+  timer_node* aside_ = nullptr;
   std::uint64_t cursor_ = 0;  // first slot number that has not been poured
   std::uint64_t next_order_ = 0;
   std::size_t poured_ = 0;    // size of the heap after the last pour
