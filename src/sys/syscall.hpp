@@ -61,11 +61,25 @@ long word(T value) noexcept {
 }
 }  // namespace detail
 
+#ifdef WEFT_FAULTS
+// A build for tests/faults, in which the tests' injector makes the calls, or lets them fail. Another name than the usual raw, so that
+// objects of both builds can stand in one program. New threads and processes cannot come back through it.
+extern "C" long weft_fault_call(long nr, const long* six) noexcept;
+inline namespace faulty {
+#endif
+
 // Makes system call `nr` with up to six words or pointers; the kernel's answer, -errno on failure.
 template <class... Args>
 long raw(long nr, Args... args) noexcept {
   static_assert(sizeof...(Args) <= 6);
   const long words[] = {detail::word(args)..., 0};
+#ifdef WEFT_FAULTS
+  if (nr != SYS_clone && nr != SYS_clone3 && nr != SYS_fork && nr != SYS_vfork) {
+    long six[6] = {};
+    for (std::size_t i = 0; i < sizeof...(Args); ++i) six[i] = words[i];
+    return weft_fault_call(nr, six);
+  }
+#endif
   if constexpr (sizeof...(Args) == 0)
     return call(nr);
   else if constexpr (sizeof...(Args) == 1)
@@ -81,5 +95,9 @@ long raw(long nr, Args... args) noexcept {
   else
     return call6(nr, words[0], words[1], words[2], words[3], words[4], words[5]);
 }
+
+#ifdef WEFT_FAULTS
+}  // namespace faulty
+#endif
 
 }  // namespace weft::sys
