@@ -202,7 +202,7 @@ WEFT_C_API int weft_close(int fd);
 
 /* From here on the blocking system calls of libc and of every other loaded library, made in fibers, park the fiber instead of the OS
  * thread: sleep, connect, accept, read, write, recv, send, poll, select and their kin. Returns how many call sites were
- * redirected (with WEFT_DOOR=symbols: how many of libc's functions are interposed). Idempotent; call it again after dlopen. Other
+ * redirected (with WEFT_DOOR=symbols: how many of libc's functions are interposed). Idempotent; reaches libraries loaded later. Other
  * threads are stopped for about a millisecond. Does not park.
  * Errors: ENOTSUP (no site could be redirected; the reason is on standard error). */
 WEFT_C_API int weft_patch_all(void);

@@ -29,20 +29,69 @@ std::string build_id_in(std::uintptr_t notes, std::size_t size) {
   return hex;
 }
 
-int add_image(dl_phdr_info* info, std::size_t, void* out) {
+bool has_text_relocations(const ElfW(Dyn)* d) {
+  for (; d->d_tag != DT_NULL; ++d)
+    if (d->d_tag == DT_TEXTREL || (d->d_tag == DT_FLAGS && (d->d_un.d_val & DF_TEXTREL) != 0)) return true;
+  return false;
+}
+
+elf_image describe_image(const char* path, std::uintptr_t base, const ElfW(Phdr)* headers, int count) {
   elf_image image;
-  image.path = info->dlpi_name != nullptr ? info->dlpi_name : "";
-  image.base = info->dlpi_addr;
-  for (int k = 0; k < info->dlpi_phnum; ++k) {
-    const ElfW(Phdr)& h = info->dlpi_phdr[k];
+  image.path = path != nullptr ? path : "";
+  image.base = base;
+  for (int k = 0; k < count; ++k) {
+    const ElfW(Phdr)& h = headers[k];
     const range r{image.base + h.p_vaddr, image.base + h.p_vaddr + h.p_memsz};
     if (h.p_type == PT_LOAD && (h.p_flags & PF_R) != 0) image.readable.push_back(r);
     if (h.p_type == PT_LOAD && (h.p_flags & PF_X) != 0) image.text.push_back(r);
     if (h.p_type == PT_GNU_EH_FRAME) image.eh_frame_hdr = r.begin;
     if (h.p_type == PT_NOTE && image.build_id.empty()) image.build_id = build_id_in(r.begin, r.size());
+    if (h.p_type == PT_DYNAMIC) image.text_relocations = has_text_relocations(reinterpret_cast<const ElfW(Dyn)*>(r.begin));
   }
-  static_cast<std::vector<elf_image>*>(out)->push_back(std::move(image));
+  return image;
+}
+
+struct collected {
+  std::vector<elf_image> images;
+  std::vector<elf_image> elsewhere;
+
+  bool holds(std::uintptr_t base) const {
+    for (const auto* list : {&images, &elsewhere})
+      for (const elf_image& i : *list)
+        if (i.base == base) return true;
+    return false;
+  }
+};
+
+// The loader shows each namespace to its own objects only; its list for debuggers has them all.
+void look_elsewhere(collected& all) {
+#if __GLIBC_PREREQ(2, 35)
+  if (_r_debug.r_version < 2) return;
+  void* first = &_r_debug;
+  asm("" : "+r"(first));  // the compiler knows how large libc's header says it is
+  for (auto* space = static_cast<r_debug_extended*>(first)->r_next; space != nullptr; space = space->r_next)
+    for (const link_map* m = space->base.r_map; m != nullptr; m = m->l_next) {
+      const auto* file = reinterpret_cast<const ElfW(Ehdr)*>(m->l_addr);
+      if (m->l_addr == 0 || m->l_name == nullptr || *m->l_name == 0 || all.holds(m->l_addr)) continue;
+      if (std::memcmp(file->e_ident, ELFMAG, SELFMAG) != 0) continue;
+      all.elsewhere.push_back(describe_image(m->l_name, m->l_addr, reinterpret_cast<const ElfW(Phdr)*>(m->l_addr + file->e_phoff),
+                                             file->e_phnum));
+    }
+#else
+  (void)all;
+#endif
+}
+
+// Under the lock that keeps objects from coming and going.
+int add_image(dl_phdr_info* info, std::size_t, void* out) {
+  auto& all = *static_cast<collected*>(out);
+  all.images.push_back(describe_image(info->dlpi_name, info->dlpi_addr, info->dlpi_phdr, info->dlpi_phnum));
   return 0;
+}
+
+int look_once(dl_phdr_info*, std::size_t, void* out) {
+  look_elsewhere(*static_cast<collected*>(out));
+  return 1;
 }
 
 }  // namespace
@@ -59,9 +108,11 @@ std::string elf_image::name() const {
 }
 
 std::vector<elf_image> loaded_images() {
-  std::vector<elf_image> images;
-  dl_iterate_phdr(add_image, &images);
-  return images;
+  collected all;
+  dl_iterate_phdr(add_image, &all);
+  dl_iterate_phdr(look_once, &all);
+  for (elf_image& i : all.elsewhere) all.images.push_back(std::move(i));
+  return std::move(all.images);
 }
 
 }  // namespace weft::patch

@@ -21,12 +21,14 @@ struct elf_image {
   std::vector<range> readable;    // every loaded segment, text included
   std::uintptr_t eh_frame_hdr = 0;  // 0: the object has no table of functions
   std::string build_id;           // lower-case hex; empty without a note
+  bool text_relocations = false;  // the loader may still write into its text
 
   bool holds(std::uintptr_t address) const noexcept;
   std::string name() const;  // the path without its folders, "main program" for the unnamed one
 };
 
-// All loaded objects, in the loader's order: the main program first.
+// All loaded objects, in the loader's order: the main program first, those of other namespaces (dlmopen) last, where the loader
+// names them (glibc 2.35).
 std::vector<elf_image> loaded_images();
 
 }  // namespace weft::patch

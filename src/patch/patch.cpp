@@ -3,9 +3,14 @@
 #include <sys/syscall.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cerrno>
 #include <functional>
 #include <mutex>
+#include <new>
+#include <optional>
 
+#include "patch/load_watch.hpp"
 #include "patch/policy.hpp"
 #include "patch/prepare.hpp"
 #include "patch/registry.hpp"
@@ -14,12 +19,17 @@
 #include "patch/stop_threads.hpp"
 #include "patch/window.hpp"
 #include "sys/clock.hpp"
+#include "sys/syscall.hpp"
 
 namespace weft::patch {
 namespace {
 
 std::mutex one_at_a_time;
 std::vector<known_object> known;
+std::vector<known_object> gone;   // unloaded; trampolines stay, since a stack may be inside one, and serve again at the same place
+std::atomic<long> patching = 0;   // the thread that holds the lock
+std::atomic<bool> loads_seen = false;  // objects came or went while it was held
+bool watching = false;
 bool any_patched = false;
 
 bool has_handler(long nr) {
@@ -47,11 +57,21 @@ void set_error(result& r, error code, const std::string& text) {
   r.text = text;
 }
 
-// Applies all that is prepared; an object whose text cannot be written is dropped and the others tried without it.
+void loads_changed();
+
+// Applies all that is prepared, and the watch of later loads with the first of it. What cannot be written is dropped and the others
+// tried without it.
 void apply_all(std::vector<prepared>& all, const options& o, result& r) {
+  constexpr std::size_t the_watch = SIZE_MAX;
+  std::optional<segment_changes> watch;
+  if (!all.empty() && !watching) watch = watch_of_loads(loads_changed);
   while (!all.empty()) {
     std::vector<segment_changes> segments;
     std::vector<std::size_t> owner;
+    if (watch) {
+      owner.push_back(the_watch);
+      segments.push_back(*watch);
+    }
     std::vector<moved_address> moved;
     for (std::size_t k = 0; k < all.size(); ++k) {
       owner.insert(owner.end(), all[k].segments.size(), k);
@@ -60,7 +80,14 @@ void apply_all(std::vector<prepared>& all, const options& o, result& r) {
     }
     const applied a = apply(segments, std::move(moved), restart_points(), o.patience_ns);
     r.stopped_threads = std::max(r.stopped_threads, a.threads);
-    if (a.code == error::none) break;
+    if (a.code == error::none) {
+      watching = watching || watch.has_value();
+      break;
+    }
+    if (a.code == error::text_not_writable && owner[a.segment] == the_watch) {
+      watch.reset();
+      continue;
+    }
     if (a.code == error::text_not_writable) {
       prepared& refused = all[owner[a.segment]];
       refused.object->failed = a.text;
@@ -106,15 +133,45 @@ struct choice {
   bool by_name;  // an object that was asked for by name must exist
 };
 
-result patch_chosen(const choice& which, const options& o) {
-  const std::lock_guard lock(one_at_a_time);
+// Trampolines from an earlier life of the same object at the same place.
+void take_over_trampolines(known_object& o) {
+  const auto old = std::find_if(gone.begin(), gone.end(), [&](const known_object& k) {
+    return k.image.base == o.image.base && k.image.build_id == o.image.build_id && k.sites.size() == o.sites.size();
+  });
+  if (old == gone.end()) return;
+  for (std::size_t k = 0; k < o.sites.size(); ++k)
+    if (old->sites[k].what == o.sites[k].what) {
+      o.sites[k].kept = old->sites[k].kept;
+      o.sites[k].kept_done = old->sites[k].kept_done;
+    }
+  gone.erase(old);
+}
+
+// Rows of objects that are gone, or that were replaced at the same place, describe nothing any more.
+void forget_unloaded(const std::vector<elf_image>& images) {
+  for (known_object& k : known) {
+    if (std::any_of(images.begin(), images.end(), [&](const elf_image& i) { return k.is(i); })) continue;
+    bool any = false;
+    for (known_site& s : k.sites) {
+      if (s.trampoline != 0) {
+        s.kept = s.trampoline;
+        s.kept_done = s.done;
+      }
+      s.trampoline = 0;
+      any = any || s.kept != 0;
+    }
+    if (any && !k.image.build_id.empty()) gone.push_back(k);
+    k.image.base = 0;
+    k.image.path = "(unloaded)";
+  }
+  std::erase_if(known, [](const known_object& k) { return k.image.path == "(unloaded)"; });
+}
+
+result patch_exclusively(const choice& which, const options& o) {
   result r;
   const std::uint64_t began = sys::monotonic_ns();
   std::vector<elf_image> images = loaded_images();
-  // Rows of objects that are gone, or that were replaced at the same place, describe nothing any more.
-  std::erase_if(known, [&](const known_object& k) {
-    return std::none_of(images.begin(), images.end(), [&](const elf_image& i) { return k.is(i); });
-  });
+  forget_unloaded(images);
 
   const finder look;
   std::vector<std::size_t> chosen;
@@ -132,6 +189,7 @@ result patch_chosen(const choice& which, const options& o) {
         set_error(r, error::no_decoder, fresh.failed);
         continue;
       }
+      take_over_trampolines(fresh);
       if (row == known.end()) known.push_back(std::move(fresh));
       else *row = std::move(fresh);
     }
@@ -162,6 +220,47 @@ result patch_chosen(const choice& which, const options& o) {
       else ++r.left_alone;
     }
   r.patch_ns = sys::monotonic_ns() - scanned;
+  return r;
+}
+
+struct exclusive {
+  exclusive() { patching.store(sys::raw(SYS_gettid)); }
+  ~exclusive() {
+    patching.store(0);
+    one_at_a_time.unlock();
+  }
+};
+
+// Patches what has been loaded since, unless somebody is patching: that one looks again when it has finished. Never waits: the caller
+// may hold the loader's lock, which the other one may want.
+void patch_what_was_loaded() noexcept {
+  while (loads_seen.load() && one_at_a_time.try_lock()) {
+    const exclusive mine;
+    loads_seen = false;
+    try {
+      patch_exclusively({[](const elf_image&) { return true; }, false}, {});
+    } catch (const std::bad_alloc&) {  // its calls block their thread
+    }
+  }
+}
+
+// Called by the loader, on whatever stack it was called.
+void loads_changed() {
+  if (patching.load() == sys::raw(SYS_gettid) || !loads_are_consistent()) return;
+  const int before = errno;
+  loads_seen = true;
+  patch_what_was_loaded();
+  errno = before;
+}
+
+result patch_chosen(const choice& which, const options& o) {
+  result r;
+  {
+    one_at_a_time.lock();
+    const exclusive mine;
+    r = patch_exclusively(which, o);
+  }
+  patch_what_was_loaded();
   return r;
 }
 

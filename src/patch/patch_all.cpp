@@ -107,7 +107,15 @@ patch_result patch_all() {
 
 patch_result patch_info() {
   const std::lock_guard guard(lock);
-  return total;
+  if (total.sites == 0) return total;
+  // What was loaded since counts, too.
+  patch_result now = total;
+  now.sites = now.sites_patched = 0;
+  for (const patch::object_report& o : patch::report()) {
+    now.sites += o.sites;
+    now.sites_patched += o.patched;
+  }
+  return now;
 }
 
 }  // namespace weft

@@ -66,6 +66,12 @@ bool prepare(known_object& object, const std::vector<known_site*>& sites, prepar
     for (known_site* s : sites) {
       const std::uintptr_t site_at = base + s->what.offset;
       if (!text.holds(site_at)) continue;
+      if (s->kept != 0) {
+        segment.changes.push_back(
+            {site_at - s->what.before, static_cast<std::uint8_t>(s->what.before + syscall_length + s->what.after), s->kept});
+        out.redirected_.push_back({s, s->kept, s->kept_done});
+        continue;
+      }
       trampoline t = write_trampoline(object.code, base, s->what, at, header, region_at);
       if (t.start == 0) {
         s->failed = true;
@@ -79,6 +85,11 @@ bool prepare(known_object& object, const std::vector<known_site*>& sites, prepar
       out.unwind_.push_back({t.end, std::move(t.rows)});
     }
     if (!segment.changes.empty()) out.segments.push_back(std::move(segment));
+  }
+  if (out.unwind_.empty()) {
+    sys::unmap(out.region_, out.region_bytes_);
+    out.region_ = nullptr;
+    return true;
   }
   // What no trampoline needed goes back at once.
   const std::size_t used = sys::round_up(static_cast<std::size_t>(at - out.region_), sys::page_size);

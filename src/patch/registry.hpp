@@ -17,6 +17,8 @@ struct known_site {
   std::uintptr_t trampoline = 0;  // 0: not redirected
   std::uintptr_t done = 0;        // where the trampoline's own syscall instruction ends
   bool failed = false;            // its instructions could not be moved after all
+  std::uintptr_t kept = 0;        // a trampoline from an earlier life of the object at the same place, and its `done`
+  std::uintptr_t kept_done = 0;
 };
 
 struct known_object {
