@@ -1,5 +1,5 @@
 // libweft-shim.so: what LD_PRELOAD brings into a program that does not know Weft. All of it is in libweft.so; this object only calls
-// it at start, and holds the interposed symbols (functions.def, getaddrinfo.cpp).
+// it at start, and holds the interposed symbols (functions.def, netdb.cpp).
 //
 // A program that makes no fibers runs as without: the rewritten sites pass every call through.
 #include <cstdlib>

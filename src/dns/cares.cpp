@@ -33,9 +33,8 @@ std::unique_ptr<cares> load() {
   find(table->timeout, "ares_timeout");
   find(table->set_servers_ports_csv, "ares_set_servers_ports_csv");
   find(table->set_socket_functions, "ares_set_socket_functions");
-  find(table->parse_a_reply, "ares_parse_a_reply");
-  find(table->parse_aaaa_reply, "ares_parse_aaaa_reply");
-  find(table->free_hostent, "ares_free_hostent");
+  find(table->expand_name, "ares_expand_name");
+  find(table->free_string, "ares_free_string");
   if (missing == nullptr && table->library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS) return table;
   sys::report() << "libcares.so.2 is unusable (" << (missing != nullptr ? missing : "ares_library_init")
                 << "): names are looked up by libc\n";

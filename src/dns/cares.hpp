@@ -15,9 +15,8 @@ struct cares {
   decltype(&ares_timeout) timeout;
   decltype(&ares_set_servers_ports_csv) set_servers_ports_csv;
   decltype(&ares_set_socket_functions) set_socket_functions;
-  decltype(&ares_parse_a_reply) parse_a_reply;
-  decltype(&ares_parse_aaaa_reply) parse_aaaa_reply;
-  decltype(&ares_free_hostent) free_hostent;
+  decltype(&ares_expand_name) expand_name;
+  decltype(&ares_free_string) free_string;
 
   // Null when libcares.so.2 cannot be loaded or lacks something; said once on standard error.
   static const cares* get();

@@ -71,7 +71,9 @@ channel::channel(const cares& library, const resolv_conf& conf) : library_(libra
   char no_file[] = "/dev/null";
   ares_options options{};
   // Sockets are closed when nothing is in flight, so that later queries leave from another port: forged answers must guess it.
-  options.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | (conf.use_tcp ? ARES_FLAG_USEVC : 0);
+  options.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | (conf.use_tcp ? ARES_FLAG_USEVC : 0) |
+                  (conf.edns ? ARES_FLAG_EDNS : 0);
+  options.ednspsz = 1200;  // as glibc's, small enough never to be cut into fragments
   options.timeout = conf.timeout * 1000;
   options.tries = conf.attempts;
   options.ndots = conf.ndots;
@@ -80,7 +82,7 @@ channel::channel(const cares& library, const resolv_conf& conf) : library_(libra
   options.sock_state_cb = &channel::socket_state;
   options.sock_state_cb_data = this;
   const int given = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS | ARES_OPT_LOOKUPS |
-                    ARES_OPT_RESOLVCONF | ARES_OPT_SOCK_STATE_CB | (conf.rotate ? ARES_OPT_ROTATE : ARES_OPT_NOROTATE);
+                    ARES_OPT_EDNSPSZ | ARES_OPT_RESOLVCONF | ARES_OPT_SOCK_STATE_CB | (conf.rotate ? ARES_OPT_ROTATE : ARES_OPT_NOROTATE);
   if (library_.init_options(&handle_, &options, given) != ARES_SUCCESS) throw std::bad_alloc();
   library_.set_socket_functions(handle_, &socket_calls, nullptr);
   if (library_.set_servers_ports_csv(handle_, servers_csv(conf).c_str()) != ARES_SUCCESS) {

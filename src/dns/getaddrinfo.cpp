@@ -2,18 +2,15 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <exception>
 
-#include "core/hub.hpp"
 #include "dns/address_list.hpp"
-#include "dns/hosts_file.hpp"
+#include "dns/choice.hpp"
+#include "dns/find.hpp"
 #include "dns/interfaces.hpp"
 #include "dns/libc_resolver.hpp"
-#include "dns/nsswitch.hpp"
 #include "dns/numeric.hpp"
 #include "dns/order.hpp"
-#include "dns/search.hpp"
 #include "weft/dns.hpp"
 
 namespace weft::dns {
@@ -24,28 +21,18 @@ constexpr int idn_flags = AI_IDN | AI_CANONIDN | 0x0300;  // with the two deprec
 constexpr int known_flags = AI_PASSIVE | AI_CANONNAME | AI_NUMERICHOST | AI_ADDRCONFIG | AI_V4MAPPED | AI_NUMERICSERV | AI_ALL |
                             idn_flags;
 
-bool own_resolv_conf() {
-  const char* named = std::getenv("WEFT_RESOLV_CONF");
-  return named != nullptr && *named != '\0';
-}
-
 int error_of(verdict v) {
   switch (v) {
   case verdict::ok: return 0;
   case verdict::no_data: return EAI_NODATA;
   case verdict::not_found:
+  case verdict::unusable:
   case verdict::bad_name: return EAI_NONAME;
   case verdict::refused:
   case verdict::no_answer: return EAI_AGAIN;
   case verdict::no_memory: return EAI_MEMORY;
   }
   return EAI_FAIL;
-}
-
-found_host search_files(const char* name, int family) {
-  const auto entry = find_host(system_hosts(), name, family);
-  if (!entry) return {};
-  return {verdict::ok, entry->canonical, entry->addresses, detail::wake::ready};
 }
 
 // One source's answer, IPv6 asked for with AI_V4MAPPED and AI_ALL included.
@@ -64,14 +51,10 @@ found_host with_mapped(int family, int flags, Find find) {
   return six;
 }
 
-found_host find_by_name(resolver& r, const std::vector<source>& order, const char* name, int family, int flags) {
-  found_host last;
-  for (const source s : order) {
-    last = s == source::files ? with_mapped(family, flags, [&](int f) { return search_files(name, f); })
-                              : with_mapped(family, flags, [&](int f) { return search_dns(r, name, f); });
-    if (last.is == verdict::ok || last.ended != detail::wake::ready) break;
-  }
-  return last;
+found_host find_by_name(resolver& r, const std::vector<step>& order, const char* name, int family, int flags) {
+  return ask_in_order(order, [&](source s) {
+    return with_mapped(family, flags, [&](int f) { return s == source::files ? search_files(name, f) : search_dns(r, name, f); });
+  });
 }
 
 bool ascii(const char* text) {
@@ -127,14 +110,15 @@ int look_up(const char* node, const char* service, const addrinfo* hints, addrin
       canonical = host;
     } else {
       if ((flags & AI_NUMERICHOST) != 0) return EAI_NONAME;
-      auto order = system_hosts_order();
-      if (!order && own_resolv_conf()) order = {source::files, source::dns};
-      resolver* r = resolver::of(detail::current_hub());
+      const auto order = order_of_sources();
+      resolver* r = order ? resolver::of(detail::current_hub()) : nullptr;
       // Internationalised names need libidn2's tables, other sources their modules: both are libc's.
-      if (!order || r == nullptr || ((flags & idn_flags) != 0 && !ascii(host))) return libc_getaddrinfo(node, service, hints, result);
+      if (r == nullptr || ((flags & idn_flags) != 0 && !ascii(host))) return libc_getaddrinfo(node, service, hints, result, ended);
       found_host found = find_by_name(*r, *order, host, family, flags);
       ended = found.ended;
       if (ended != detail::wake::ready) return EAI_AGAIN;
+      // libc asks for IPv4 without a canonical name by another function, which knows "no data" only.
+      if (found.is == verdict::unusable && family == AF_INET && (flags & AI_CANONNAME) == 0) return EAI_NODATA;
       if (found.is != verdict::ok) return error_of(found.is);
       addresses = std::move(found.addresses);
       canonical = found.canonical.empty() ? host : found.canonical;
@@ -147,13 +131,10 @@ int look_up(const char* node, const char* service, const addrinfo* hints, addrin
 }
 
 int weft_dns_getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** result) {
-  if (!own_resolv_conf()) {
-    const detail::hub* h = detail::try_hub();
-    if (h == nullptr || h->live <= 1) return libc_getaddrinfo(node, service, hints, result);
-  }
   try {
     detail::wake ended;
-    const int error = look_up(node, service, hints, result, ended);
+    const int error = weft_answers() ? look_up(node, service, hints, result, ended)
+                                     : libc_getaddrinfo(node, service, hints, result, ended);
     if (ended == detail::wake::ready) return error;
     errno = ended == detail::wake::interrupted ? EINTR : ECANCELED;
     return EAI_SYSTEM;

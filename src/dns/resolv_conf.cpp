@@ -65,6 +65,14 @@ void take_options(resolv_conf& conf, std::string_view line) {
       conf.rotate = true;
     else if (word == "use-vc")
       conf.use_tcp = true;
+    else if (word == "edns0")
+      conf.edns = true;
+    else if (word == "single-request" || word == "single-request-reopen")
+      conf.single_request = true;
+    else if (word == "no-aaaa")
+      conf.no_aaaa = true;
+    else if (word == "no-reload")
+      conf.reload = false;
     else if (word == "no-tld-query")
       conf.top_level_queries = false;
   }

@@ -15,6 +15,10 @@ struct resolv_conf {
   int attempts = 2;
   bool rotate = false;
   bool use_tcp = false;
+  bool edns = false;                 // `edns0`: answers of more than 512 bytes by UDP
+  bool single_request = false;       // `single-request`, `single-request-reopen`: IPv4 and IPv6 one after the other
+  bool no_aaaa = false;              // `no-aaaa`: no IPv6 addresses from name servers
+  bool reload = true;                // false: `no-reload`, later changes of the file do not count
   bool top_level_queries = true;     // false: `no-tld-query`, a name without dots is never asked for as it is
 };
 

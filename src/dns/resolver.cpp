@@ -124,7 +124,7 @@ const resolv_conf& resolver::configuration() {
   const std::string path = own ? named : "/etc/resolv.conf";
   const file_stamp stamp = stamp_of(path);
   const long pid = sys::raw(SYS_getpid);
-  if (pid_ == pid && path == conf_path_ && stamp == conf_stamp_) return conf_;
+  if (pid_ == pid && path == conf_path_ && (stamp == conf_stamp_ || !conf_.reload)) return conf_;
   char host[256] = {};
   gethostname(host, sizeof host - 1);
   resolv_conf fresh = parse_resolv_conf(read_file(path), own, host);

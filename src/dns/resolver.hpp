@@ -31,6 +31,7 @@ enum class verdict {
   refused,    // the servers answered, but would or could not say (SERVFAIL): another name may fare better
   no_answer,  // no server answered in time, or none can be reached
   bad_name,   // no such name can be asked for
+  unusable,   // an answer, with nothing of that type in it: aliases that lead nowhere, damaged records
   no_memory,
 };
 

@@ -7,45 +7,53 @@
 #include <array>
 #include <optional>
 
+#include "dns/answer.hpp"
+#include "dns/host_name.hpp"
+
 namespace weft::dns {
 
 namespace {
 
-constexpr int type_a = 1, type_aaaa = 28;
-
-// Letters, digits, '-', '_' and '.', not beginning with '-': for others libc has no answer either (res_hnok).
-bool is_host_name(const std::string& name) {
-  if (name.empty() || name.front() == '-') return false;
-  return std::all_of(name.begin(), name.end(), [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-  });
-}
-
 void take_addresses(const cares& library, reply& r, int type, found_host& into) {
-  hostent* host = nullptr;
-  const int size = static_cast<int>(r.message.size());
-  const int status = type == type_a ? library.parse_a_reply(r.message.data(), size, &host, nullptr, nullptr)
-                                    : library.parse_aaaa_reply(r.message.data(), size, &host, nullptr, nullptr);
-  if (status != ARES_SUCCESS) {
-    r.is = status == ARES_ENODATA ? verdict::no_data : status == ARES_ENOMEM ? verdict::no_memory : verdict::refused;
+  answer a = read_answer(library, r.message, type);
+  if (a.damaged || a.data.empty()) {
+    r.is = verdict::unusable;
     return;
   }
-  if (into.canonical.empty() && host->h_name != nullptr) into.canonical = host->h_name;
-  std::size_t count = 0;
-  for (char** a = host->h_addr_list; *a != nullptr; ++a, ++count)
-    into.addresses.push_back(type == type_a ? ip_address::v4(*a) : ip_address::v6(*a));
-  if (count == 0) r.is = verdict::no_data;
-  library.free_hostent(host);
+  if (into.canonical.empty()) {
+    into.canonical = std::move(a.canonical);
+    into.aliases = std::move(a.aliases);
+  }
+  for (const std::string& bytes : a.data)
+    into.addresses.push_back(type == type_a ? ip_address::v4(bytes.data()) : ip_address::v6(bytes.data()));
+}
+
+// Replies to each of `types`; at once, or (`options single-request`) one after the other.
+detail::wake ask(resolver& r, const std::string& name, std::span<const int> types, bool one_at_a_time, std::vector<reply>& replies) {
+  if (!one_at_a_time) return r.ask(name, types, replies);
+  std::vector<reply> one;
+  for (const int type : types) {
+    if (const detail::wake ended = r.ask(name, {&type, 1}, one); ended != detail::wake::ready) return ended;
+    replies.push_back(std::move(one[0]));
+  }
+  return detail::wake::ready;
 }
 
 // One name exactly as it is.
-found_host query(resolver& r, const std::string& name, int family) {
+found_host query(resolver& r, const std::string& name, int family, const resolv_conf& conf) {
   std::array<int, 2> types{type_a, type_aaaa};
   std::span<const int> asked = types;
   if (family != AF_UNSPEC) asked = asked.subspan(family == AF_INET ? 0 : 1, 1);
   found_host out;
+  if (conf.no_aaaa) {
+    if (family == AF_INET6) {
+      out.is = verdict::no_data;
+      return out;
+    }
+    asked = asked.subspan(0, 1);
+  }
   std::vector<reply> replies;
-  out.ended = r.ask(name, asked, replies);
+  out.ended = ask(r, name, asked, conf.single_request, replies);
   if (out.ended != detail::wake::ready) return out;
   for (std::size_t i = 0; i < asked.size(); ++i)
     if (replies[i].is == verdict::ok) take_addresses(r.library(), replies[i], asked[i], out);
@@ -57,6 +65,9 @@ found_host query(resolver& r, const std::string& name, int family) {
   return out;
 }
 
+// Servers that do not answer will not for the next name either; an unusable answer is one.
+bool ends_search(verdict v) { return v == verdict::no_answer || v == verdict::no_memory || v == verdict::unusable; }
+
 }  // namespace
 
 found_host search_dns(resolver& r, const std::string& name, int family) {
@@ -64,27 +75,26 @@ found_host search_dns(resolver& r, const std::string& name, int family) {
   // Copied: the file may change while this fiber is parked.
   const resolv_conf conf = r.configuration();
   const auto dots = std::count(name.begin(), name.end(), '.');
-  if (name.back() == '.') return query(r, name.substr(0, name.size() - 1), family);
+  if (name.back() == '.') return query(r, name.substr(0, name.size() - 1), family, conf);
 
   std::optional<found_host> as_it_is;
   if (dots >= conf.ndots) {
-    as_it_is = query(r, name, family);
+    as_it_is = query(r, name, family, conf);
     if (as_it_is->ended != detail::wake::ready || as_it_is->is == verdict::ok) return *as_it_is;
-    if (as_it_is->is == verdict::no_answer || as_it_is->is == verdict::no_memory) return *as_it_is;
+    if (ends_search(as_it_is->is)) return *as_it_is;
   }
-  bool no_data = false, refused = false;
+  bool no_data = false, refused = false, root_on_list = false;
   for (const std::string& domain : conf.search) {
     const bool top = domain == "." || domain.empty();
-    if (top && as_it_is) continue;
-    found_host tried = query(r, top ? name : name + "." + domain, family);
+    root_on_list = root_on_list || top;
+    found_host tried = query(r, top ? name : name + "." + domain, family, conf);
     if (tried.ended != detail::wake::ready || tried.is == verdict::ok) return tried;
-    // Servers that do not answer will not for the next name either.
-    if (tried.is == verdict::no_answer || tried.is == verdict::no_memory) return tried;
+    if (ends_search(tried.is)) return tried;
     no_data = no_data || tried.is == verdict::no_data;
     refused = refused || tried.is == verdict::refused;
   }
-  if (!as_it_is && (dots > 0 || conf.top_level_queries)) {
-    as_it_is = query(r, name, family);
+  if (!as_it_is && !root_on_list && (dots > 0 || conf.top_level_queries)) {
+    as_it_is = query(r, name, family, conf);
     if (as_it_is->ended != detail::wake::ready || as_it_is->is == verdict::ok) return *as_it_is;
   }
   found_host none;

@@ -12,7 +12,8 @@ namespace weft::dns {
 
 struct found_host {
   verdict is = verdict::not_found;
-  std::string canonical;  // what aliases lead to
+  std::string canonical;             // what aliases lead to
+  std::vector<std::string> aliases;  // other names, the one that was asked for among them when it is an alias
   std::vector<ip_address> addresses;
   detail::wake ended = detail::wake::ready;  // anything else: the wait was cut short, the rest says nothing
 };

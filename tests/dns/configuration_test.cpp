@@ -1,6 +1,7 @@
 // The parsers of resolv.conf, nsswitch.conf and the hosts file, on texts; the RFC 3484 rules, on made-up sources.
 #include <doctest/doctest.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,8 @@ strings texts(const std::vector<ip_address>& addresses) {
 TEST_CASE("resolv.conf's keywords are read, comments and unknown ones are not") {
   const auto conf = parse_resolv_conf(
     "# comment\n; another\nnameserver 192.0.2.1\nnameserver 2001:db8::1 # trailing\nnameserver nonsense\n"
-    "domain old.test\nsearch one.test two.test.\noptions ndots:3 timeout:2 attempts:9 rotate edns0\n nameserver 192.0.2.9\n",
+    "domain old.test\nsearch one.test two.test.\noptions ndots:3 timeout:2 attempts:9 rotate edns0 trust-ad\n"
+    "options single-request no-reload no-aaaa\n nameserver 192.0.2.9\n",
     false, "host.example.test");
   CHECK(conf.servers == strings{"192.0.2.1", "[2001:db8::1]"});
   CHECK(conf.search == strings{"one.test", "two.test"});
@@ -45,6 +47,11 @@ TEST_CASE("resolv.conf's keywords are read, comments and unknown ones are not") 
   CHECK(conf.timeout == 2);
   CHECK(conf.attempts == 5);
   CHECK(conf.rotate);
+  CHECK(conf.edns);
+  CHECK(conf.single_request);
+  CHECK(conf.no_aaaa);
+  CHECK_FALSE(conf.reload);
+  CHECK_FALSE(conf.use_tcp);
 }
 
 TEST_CASE("an empty resolv.conf asks the local machine and searches the host's own domain") {
@@ -74,11 +81,23 @@ TEST_CASE("the environment overrides resolv.conf") {
 }
 
 TEST_CASE("nsswitch names files and dns in an order, anything else is libc's") {
-  CHECK(hosts_order("passwd: files\nhosts:\tdns files # x\n") == std::vector{source::dns, source::files});
-  CHECK(hosts_order("hosts: files\n") == std::vector{source::files});
-  CHECK(hosts_order("") == std::vector{source::files, source::dns});
+  CHECK(hosts_order("passwd: files\nhosts:\tdns files # x\n") == std::vector<step>{{source::dns}, {source::files}});
+  CHECK(hosts_order("hosts: files\n") == std::vector<step>{{source::files}});
+  CHECK(hosts_order("") == std::vector<step>{{source::files}, {source::dns}});
   CHECK(!hosts_order("hosts: files mdns4_minimal [NOTFOUND=return] dns\n"));
-  CHECK(!hosts_order("hosts: files [NOTFOUND=return] dns\n"));
+  CHECK(!hosts_order("hosts: files resolve [!UNAVAIL=return] dns\n"));
+}
+
+TEST_CASE("nsswitch's actions say which answers end the search") {
+  const auto order = hosts_order("hosts: files [NOTFOUND=return] dns[!UNAVAIL=return success=CONTINUE] files\n");
+  REQUIRE(order);
+  REQUIRE(order->size() == 3);
+  CHECK((*order)[0].ends == std::array{true, true, false, false});
+  CHECK((*order)[1].ends == std::array{false, true, false, true});
+  CHECK((*order)[2].ends == std::array{true, false, false, false});
+  for (const char* line : {"hosts: [NOTFOUND=return] dns\n", "hosts: dns [NOTFOUND=return\n", "hosts: dns [SUCCESS=merge] files\n",
+                           "hosts: dns [SOMETIMES=return]\n", "hosts: dns [NOTFOUND]\n"})
+    CHECK(!hosts_order(line));
 }
 
 TEST_CASE("every line of the hosts file that names the host counts, in order") {

@@ -120,6 +120,64 @@ TEST_CASE("a forged answer with another id is ignored") {
   CHECK(look_up("one.test") == "192.0.2.1");
 }
 
+TEST_CASE("what is no answer to the question is ignored: other questions, other bytes, fragments") {
+  served dns({"--record", "one.test=192.0.2.1", "--record", "two.test=192.0.2.2", "--record", "three.test=192.0.2.3", "--wrong-question",
+              "one.test", "--garbage", "two.test", "--runt", "three.test"});
+  CHECK(look_up("one.test") == "192.0.2.1");
+  CHECK(look_up("two.test") == "192.0.2.2");
+  CHECK(look_up("three.test") == "192.0.2.3");  // libc gives up here (EMSGSIZE): a forged fragment ends its look-up
+}
+
+TEST_CASE("options of resolv.conf: use-vc asks by TCP, single-request one after the other, no-aaaa leaves IPv6 out") {
+  const std::vector<std::string> records{"--record", "both.test=192.0.2.1", "--record", "both.test=2001:db8::1", "--delay-ms", "20"};
+  {
+    served dns(records, "options use-vc\n");
+    CHECK(look_up("both.test") == "192.0.2.1");
+    CHECK(dns.stop()["tcp"] == 1);
+  }
+  {
+    served dns(records, "options single-request\n");
+    look_up("both.test", AF_UNSPEC);
+    auto seen = dns.stop();
+    CHECK(seen["queries"] == 2);
+    CHECK(seen["most_in_flight"] == 1);
+  }
+  {
+    served dns(records, "options no-aaaa\n");
+    CHECK(look_up("both.test", AF_UNSPEC) == "192.0.2.1");
+    CHECK(look_up("both.test", AF_INET6) == error_text(EAI_NODATA));
+    CHECK(dns.queries() == std::vector<std::string>{"A both.test"});
+  }
+  {
+    served dns(records, "options no-reload\n");
+    CHECK(look_up("both.test") == "192.0.2.1");
+    std::ofstream(dns.resolv_conf()) << "nameserver 127.0.0.1:1\n";
+    CHECK(look_up("both.test") == "192.0.2.1");
+  }
+}
+
+TEST_CASE("with edns0 an answer beyond 512 bytes needs no TCP") {
+  std::vector<std::string> records;
+  for (int i = 1; i <= 40; ++i) records.insert(records.end(), {"--record", "big.test=192.0.2." + std::to_string(i)});
+  for (const char* option : {"options edns0\n", ""}) {
+    served dns(records, option);
+    const std::string all = look_up("big.test");
+    CHECK(std::count(all.begin(), all.end(), ' ') == 39);
+    CHECK(dns.stop()["tcp"] == (*option == '\0' ? 1 : 0));
+  }
+}
+
+TEST_CASE("rotate spreads questions over the servers, and the next one answers for one that is dead") {
+  weft_test::dns_process second({"--record", "one.test=192.0.2.2"});
+  served first({"--record", "one.test=192.0.2.1"}, "nameserver 127.0.0.1:" + std::to_string(second.port()) + "\noptions rotate\n");
+  std::vector<std::string> answers;
+  for (int i = 0; i < 20; ++i) answers.push_back(look_up("one.test"));
+  CHECK(std::count(answers.begin(), answers.end(), "192.0.2.1") > 0);
+  CHECK(std::count(answers.begin(), answers.end(), "192.0.2.2") > 0);
+  second.stop();
+  for (int i = 0; i < 4; ++i) CHECK(look_up("one.test") == "192.0.2.1");
+}
+
 TEST_CASE("an answer too long for UDP comes by TCP") {
   served dns({"--record", "long.test=192.0.2.1", "--truncated", "long.test"});
   CHECK(look_up("long.test") == "192.0.2.1");

@@ -11,7 +11,7 @@
 namespace weft_test::dns {
 
 enum class type : std::uint16_t { a = 1, cname = 5, ptr = 12, aaaa = 28, any = 255 };
-enum class rcode : std::uint8_t { ok = 0, servfail = 2, nxdomain = 3, notimp = 4 };
+enum class rcode : std::uint8_t { ok = 0, servfail = 2, nxdomain = 3, notimp = 4, refused = 5 };
 
 struct question {
   std::uint16_t id = 0;

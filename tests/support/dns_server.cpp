@@ -20,6 +20,7 @@
 #include <cstring>
 #include <fstream>
 #include <iostream>
+#include <map>
 #include <queue>
 #include <random>
 #include <tuple>
@@ -41,12 +42,18 @@ const char usage[] =
   "  --cname NAME=TARGET  --wildcard SUFFIX=IP\n"
   "  --nxdomain NAME      --servfail NAME      --silent NAME (never answered)\n"
   "  --wrong-id NAME      a forged reply with another id and address 192.0.2.66 comes before the true one\n"
+  "  --wrong-question NAME  one for another name, with that address, comes before the true one\n"
+  "  --garbage NAME       bytes that are no message and a reply to no question come before the true one\n"
+  "  --runt NAME          two bytes, and a header without its rest, come before the true one\n"
+  "  --refused NAME       --empty NAME (no error, no answer)\n"
+  "  --lose NAME=N        the first N queries for NAME are lost\n"
   "  --truncated NAME     by UDP only a truncated reply: the client must come by TCP\n"
   "  --end-with-parent    end when the starting process dies\n";
 
 struct options {
   zone names;
   std::string port_file, stats_file, log_file, address = "127.0.0.1";
+  std::map<std::string, int> lose;
   int port = 0, delay_ms = 0, loss_percent = 0;
   unsigned seed = 1;
   bool end_with_parent = false;
@@ -85,6 +92,12 @@ options parse(int argc, char** argv) {
     else if (key == "--servfail") o.names.servfail.insert(lower(value));
     else if (key == "--silent") o.names.silent.insert(lower(value));
     else if (key == "--wrong-id") o.names.wrong_id.insert(lower(value));
+    else if (key == "--wrong-question") o.names.wrong_question.insert(lower(value));
+    else if (key == "--garbage") o.names.garbage.insert(lower(value));
+    else if (key == "--runt") o.names.runt.insert(lower(value));
+    else if (key == "--refused") o.names.refused.insert(lower(value));
+    else if (key == "--empty") o.names.empty.insert(lower(value));
+    else if (key == "--lose") o.lose[pair().first] = std::stoi(pair().second);
     else if (key == "--truncated") o.names.truncated.insert(lower(value));
     else fail("unknown option " + key + "\n" + usage);
   }
@@ -221,13 +234,35 @@ private:
     ++queries_;
     if (log_.is_open()) log_ << type_name(q->asked) << ' ' << q->name << std::endl;
     if (options_.names.silent.count(q->name)) { ++dropped_; return; }
+    if (const auto lost = options_.lose.find(q->name); lost != options_.lose.end() && lost->second > 0) {
+      --lost->second;
+      ++dropped_;
+      return;
+    }
     pending p{clock_type::now() + std::chrono::milliseconds(options_.delay_ms), queries_, descriptor, number, from, size, {}};
     if (options_.names.wrong_id.count(q->name)) {
       question forged = *q;
       forged.id = static_cast<std::uint16_t>(~q->id);
       p.messages.push_back(format_reply(forged, {rcode::ok, {{q->name, type::a, address_bytes("192.0.2.66")}}}, false));
     }
+    if (options_.names.wrong_question.count(q->name)) {
+      question other = *q;
+      other.name = "other.test";
+      other.wire.clear();
+      put_name(other.wire, other.name);
+      put16(other.wire, static_cast<unsigned>(q->asked));
+      put16(other.wire, 1);
+      p.messages.push_back(format_reply(other, {rcode::ok, {{other.name, type::a, address_bytes("192.0.2.66")}}}, false));
+    }
     const reply r = options_.names.answer(*q);
+    if (options_.names.garbage.count(q->name)) {
+      p.messages.push_back(std::string(600, 'x'));
+      p.messages.push_back(format_reply({}, r, true));
+    }
+    if (options_.names.runt.count(q->name)) {
+      p.messages.push_back("\xff\xff");
+      p.messages.push_back(format_reply(*q, r, false).substr(0, 12));
+    }
     std::string message = format_reply(*q, r, false);
     if (number != 0) {
       ++by_tcp_;

@@ -40,7 +40,7 @@ struct zone {
   std::map<std::string, std::vector<std::string>> wildcards;   // suffix -> addresses, for every name below it
   std::map<std::string, std::string> aliases;                  // CNAMEs
   std::map<std::string, std::string> pointers;                 // reverse name -> name; the first name of an address wins
-  std::set<std::string> nxdomain, servfail, silent, wrong_id, truncated;
+  std::set<std::string> nxdomain, servfail, refused, empty, silent, wrong_id, wrong_question, garbage, runt, truncated;
 
   void add_address(const std::string& name, const std::string& text) {
     const std::string bytes = address_bytes(text);
@@ -50,6 +50,8 @@ struct zone {
 
   reply answer(const question& q) const {
     if (servfail.count(q.name)) return {rcode::servfail, {}};
+    if (refused.count(q.name)) return {rcode::refused, {}};
+    if (empty.count(q.name)) return {};
     if (nxdomain.count(q.name)) return {rcode::nxdomain, {}};
     if (const auto pointer = pointers.find(q.name); pointer != pointers.end()) {
       if (q.asked != type::ptr && q.asked != type::any) return {};
