@@ -59,4 +59,15 @@ syscall:
 	.cfi_endproc
 	.size	syscall, .-syscall
 
+// Exactly these bytes: unwinders and debuggers know a signal frame by them (no unwind entry may stand here). They look at pc - 1 first.
+	.globl	weft_shim_sigreturn
+	.hidden	weft_shim_sigreturn
+	.type	weft_shim_sigreturn, @function
+	.p2align 4
+	nop
+weft_shim_sigreturn:
+	mov	$15, %rax
+	syscall
+	.size	weft_shim_sigreturn, .-weft_shim_sigreturn
+
 	.section .note.GNU-stack,"",@progbits

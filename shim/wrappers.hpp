@@ -50,6 +50,12 @@ int call_lockf64(int fd, int what, off_t n) WEFT_SYMBOL(lockf64);
 int call_sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* limit) WEFT_SYMBOL(sigtimedwait);
 int call_sigwaitinfo(const sigset_t* set, siginfo_t* info) WEFT_SYMBOL(sigwaitinfo);
 int call_sigwait(const sigset_t* set, int* signal) WEFT_SYMBOL(sigwait);
+// signals.cpp
+int call_sigaction(int number, const struct sigaction* wanted, struct sigaction* before) WEFT_SYMBOL(sigaction);
+using signal_handler = void (*)(int);
+signal_handler call_signal(int number, signal_handler handler) WEFT_SYMBOL(signal);
+signal_handler call_sysv_signal(int number, signal_handler handler) WEFT_SYMBOL(sysv_signal);
+int call_siginterrupt(int number, int on) WEFT_SYMBOL(siginterrupt);
 // processes.cpp
 int call_system(const char* command) WEFT_SYMBOL(system);
 pid_t call_fork() WEFT_SYMBOL(fork);

@@ -60,10 +60,19 @@ door wanted_door() {
   return door::automatic;
 }
 
-patch_result by_symbols() {
+void adopt_signal_handlers() {
+  if (io::group_selected("signal", std::getenv("WEFT_PATCH"))) io::adopt_actions();
+}
+
+void open_symbols() {
   patch::open_symbols();
-  total = {};
   total.symbols = patch::symbols_offered();
+  adopt_signal_handlers();
+}
+
+patch_result by_symbols() {
+  total = {};
+  open_symbols();
   if (debugging()) std::fprintf(stderr, "weft: %d functions of libc interposed, no system call sites patched\n", total.symbols);
   return total;
 }
@@ -93,10 +102,9 @@ patch_result patch_all() {
   if (debugging()) say(r);
   const std::string refused = r.text.empty() ? std::string() : r.patched == 0 ? r.text : libc_refused();
   // Only when libc's sigaction comes to Weft too: the program is never to see Weft's entry as its handler.
-  if (refused.empty() && r.patched > 0 && io::group_selected("signal", std::getenv("WEFT_PATCH"))) io::adopt_actions();
+  if (refused.empty() && r.patched > 0) adopt_signal_handlers();
   if (!refused.empty() && wanted == door::automatic && patch::symbols_offered() > 0) {
-    patch::open_symbols();
-    total.symbols = patch::symbols_offered();
+    open_symbols();
     std::fprintf(stderr, "weft: %s: libc's functions are interposed instead, and what libc calls inside itself blocks its thread\n",
                  r.text.c_str());
   } else if (!r.text.empty()) {

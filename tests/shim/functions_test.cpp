@@ -54,7 +54,7 @@ TEST_CASE("every row of the door's table has its functions wrapped, or stands in
   std::set<std::string> rows;
   int covered = 0;
   weft::io::each_door([&](const weft::io::door_entry& row) {
-    CAPTURE(row.name);
+    CAPTURE(std::string(row.name));
     rows.insert(row.name);
     const bool is_wrapped = all.numbers.count(row.nr) != 0;
     const bool has_none = without_function.count(row.name) != 0;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstddef>
 #include <cstdlib>
 #include <thread>
@@ -21,6 +22,9 @@
 #include "weft/fiber.hpp"
 #include "weft/hub.hpp"
 #include "weft/patch.hpp"
+
+// siginterrupt is obsolete, and programs call it.
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
 
 using namespace weft_test;
 
@@ -127,6 +131,49 @@ TEST_CASE("inside" * doctest::skip()) {
       pthread_join(thread, nullptr);
     }).join();
     CHECK_FALSE(came_back);
+  }
+  SUBCASE("signals end parked calls as sigaction, signal and siginterrupt have it, and handlers are the program's own") {
+    static volatile int seen;
+    seen = 0;
+    const auto handler = [](int) { seen = seen + 1; };
+    struct sigaction wanted {}, before {};
+    wanted.sa_handler = handler;
+    sigaddset(&wanted.sa_mask, SIGUSR2);
+    CHECK(sigaction(SIGUSR1, &wanted, nullptr) == 0);
+    CHECK(sigaction(SIGUSR1, nullptr, &before) == 0);
+    CHECK((before.sa_handler == wanted.sa_handler));
+    CHECK(before.sa_flags == 0);
+    CHECK(sigismember(&before.sa_mask, SIGUSR2) == 1);
+    CHECK(sigismember(&before.sa_mask, SIGUSR1) == 0);
+    socket_pair a;
+    const auto interrupted = [&] {
+      auto reader = weft::spawn([&] {
+        char c;
+        const ssize_t n = read(a.fds[0], &c, 1);
+        return n < 0 ? errno : 0;
+      });
+      weft::spawn([&] {
+        usleep(1000);
+        kill(getpid(), SIGUSR1);
+        usleep(1000);
+        CHECK(write(a.fds[1], "x", 1) == 1);
+      }).join();
+      const int error = reader.get();
+      char c;
+      if (error != 0) CHECK(read(a.fds[0], &c, 1) == 1);
+      return error;
+    };
+    CHECK(interrupted() == EINTR);
+    CHECK((signal(SIGUSR1, handler) == wanted.sa_handler));
+    CHECK(interrupted() == 0);
+    CHECK(siginterrupt(SIGUSR1, 1) == 0);
+    CHECK(interrupted() == EINTR);
+    CHECK((signal(SIGUSR1, handler) == wanted.sa_handler));
+    CHECK(interrupted() == EINTR);
+    CHECK(seen == 4);
+    CHECK((signal(SIGUSR1, SIG_DFL) == wanted.sa_handler));
+    CHECK((signal(SIGKILL, handler) == SIG_ERR));
+    CHECK(errno == EINVAL);
   }
   SUBCASE("children by fork, vfork and system come back") {
     auto f = weft::spawn([] {
