@@ -1,4 +1,4 @@
-// Connected byte streams, TCP and Unix. Every call that waits parks only its fiber; timeouts are cancel scopes around the call
+// Connected byte streams: TCP, Unix sockets, the ends of pipes. Every call that waits parks only its fiber; timeouts are cancel scopes around the call
 // (fail_after, move_on_after). After asyncio's StreamReader and StreamWriter, in one object.
 //
 // Failures are std::system_error with the errno and a sentence that names the operation and the peer.
@@ -40,7 +40,7 @@ public:
 class WEFT_API stream : public socket_handle {
 public:
   stream() noexcept = default;
-  // Owns `fd`, a connected stream socket.
+  // Owns `fd`, a connected stream socket or an end of a pipe.
   explicit stream(int fd) noexcept : socket_handle(fd) {}
   stream(stream&&) noexcept = default;
   stream& operator=(stream&&) noexcept = default;

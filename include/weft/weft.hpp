@@ -15,6 +15,7 @@
 #include "weft/listener.hpp"
 #include "weft/mutex.hpp"
 #include "weft/patch.hpp"
+#include "weft/process.hpp"
 #include "weft/queue.hpp"
 #include "weft/semaphore.hpp"
 #include "weft/server.hpp"

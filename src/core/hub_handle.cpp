@@ -47,6 +47,17 @@ bool post_function(detail::hub_state& state, std::function<void()> fn) {
   return true;
 }
 
+bool is_cancelled(const std::exception_ptr& e) noexcept {
+  if (e == nullptr) return false;
+  try {
+    std::rethrow_exception(e);
+  } catch (const cancelled&) {
+    return true;
+  } catch (...) {
+    return false;
+  }
+}
+
 std::string describe(const std::exception_ptr& e) {
   const auto demangled = [](const std::type_info& t) {
     int status = 0;

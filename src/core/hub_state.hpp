@@ -77,6 +77,9 @@ bool post_function(detail::hub_state& state, std::function<void()> fn);
 // Reports a failure nobody asked about, through on_error's handler.
 void report_failure(fiber_base* f, const std::exception_ptr& failure) noexcept;
 
+// Whether an exception is weft::cancelled.
+bool is_cancelled(const std::exception_ptr& e) noexcept;
+
 // "type: what()" of an exception.
 std::string describe(const std::exception_ptr& e);
 

@@ -11,6 +11,7 @@
 #include <stdexcept>
 
 #include "net/fail.hpp"
+#include "net/pipe.hpp"
 #include "weft/io.hpp"
 
 namespace weft {
@@ -73,7 +74,8 @@ std::string stream::describe(const char* operation) const {
 
 std::size_t stream::receive(void* to, std::size_t size) {
   for (;;) {
-    const ssize_t got = weft::recv(fd(), to, size, 0);
+    ssize_t got = weft::recv(fd(), to, size, 0);
+    if (got < 0 && errno == ENOTSOCK) got = weft::read(fd(), to, size);
     if (got >= 0) return static_cast<std::size_t>(got);
     if (errno != EINTR) net::fail(describe("receive from"));
   }
@@ -172,7 +174,8 @@ std::string stream::read_all() {
 void stream::write_all(const void* data, std::size_t size) {
   const char* at = static_cast<const char*>(data);
   while (size > 0) {
-    const ssize_t sent = weft::send(fd(), at, size, MSG_NOSIGNAL);
+    ssize_t sent = weft::send(fd(), at, size, MSG_NOSIGNAL);
+    if (sent < 0 && errno == ENOTSOCK) sent = net::write_some(fd(), at, size);
     if (sent < 0) {
       if (errno == EINTR) continue;
       net::fail(describe("send to"));

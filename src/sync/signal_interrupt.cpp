@@ -21,20 +21,8 @@ bool main_cancelled = false;          // and was handed to main
 bool dying = false;
 std::terminate_handler previous_terminate = nullptr;
 
-bool by_cancellation() noexcept {
-  const std::exception_ptr e = std::current_exception();
-  if (e == nullptr) return false;
-  try {
-    std::rethrow_exception(e);
-  } catch (const cancelled&) {
-    return true;
-  } catch (...) {
-    return false;
-  }
-}
-
 [[noreturn]] void terminated() {
-  if (main_cancelled && attached() && current_fiber()->is_main && by_cancellation()) {
+  if (main_cancelled && attached() && current_fiber()->is_main && core::is_cancelled(std::current_exception())) {
     // As Python does for KeyboardInterrupt: what runs at exit runs, other fibers are unwound, buffers are written; then the signal.
     dying = true;
     std::exit(128 + SIGINT);

@@ -1,23 +1,9 @@
 // The life of a task group: children, the first failure, the join that nothing cuts short.
 #include "weft/task_group.hpp"
 
-#include "core/hub.hpp"
+#include "core/hub_state.hpp"
 
 namespace weft {
-namespace {
-
-bool is_cancelled(const std::exception_ptr& e) {
-  try {
-    std::rethrow_exception(e);
-  } catch (const cancelled&) {
-    return true;
-  } catch (...) {
-    return false;
-  }
-}
-
-}  // namespace
-
 task_group::~task_group() {
   if (running_.empty()) return;
   cancel_all();
@@ -92,7 +78,7 @@ void task_group::finish(std::exception_ptr failure) {
     return;
   }
   // The host was cut off, or its body failed. Nothing of that goes on before the children are over.
-  const bool host_cancelled = is_cancelled(failure);
+  const bool host_cancelled = core::is_cancelled(failure);
   if (!host_cancelled) {
     failed_.emplace_back();
     failed_.back().failure = std::exchange(failure, nullptr);
