@@ -1,5 +1,5 @@
-// Connected byte streams: TCP, Unix sockets, the ends of pipes. Every call that waits parks only its fiber; timeouts are cancel scopes around the call
-// (fail_after, move_on_after). After asyncio's StreamReader and StreamWriter, in one object.
+// Connected byte streams: TCP, Unix sockets, the ends of pipes. Every call that waits parks only its fiber; timeouts are cancel scopes
+// around the call (fail_after, move_on_after). After asyncio's StreamReader and StreamWriter, in one object.
 //
 // Failures are std::system_error with the errno and a sentence that names the operation and the peer.
 #pragma once

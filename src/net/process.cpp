@@ -1,3 +1,4 @@
+// The life of a child: waiting, collecting, communicating, and its end when nobody wants it any more.
 #include "weft/process.hpp"
 
 #include <algorithm>

@@ -59,7 +59,8 @@ void arrange(const redirect& r, int number, file_actions& actions, socket_handle
   switch (r.what()) {
     case redirect::kind::inherit: return;
     case redirect::kind::null:
-      checked(posix_spawn_file_actions_addopen(&actions.list, number, "/dev/null", number == 0 ? O_RDONLY : O_WRONLY, 0), "starting a child");
+      checked(posix_spawn_file_actions_addopen(&actions.list, number, "/dev/null", number == 0 ? O_RDONLY : O_WRONLY, 0),
+              "starting a child");
       return;
     case redirect::kind::pipe: make_pipe(number == 0, theirs, ours); break;
     case redirect::kind::descriptor: theirs = above_standard(r.fd()); break;

@@ -200,6 +200,8 @@ TEST_CASE("several fibers wait for one child, and a hundred children run side by
   CHECK(other.get() == 4);
   std::vector<weft::fiber<std::string>> all;
   for (int i = 0; i < 100; ++i)
-    all.push_back(weft::spawn([i] { return weft::run_process({"sh", "-c", "read x; sleep 0.1; echo $x"}, std::to_string(i) + "\n").out; }));
+    all.push_back(weft::spawn([i] {
+      return weft::run_process({"sh", "-c", "read x; sleep 0.1; echo $x"}, std::to_string(i) + "\n").out;
+    }));
   for (int i = 0; i < 100; ++i) CHECK(all[static_cast<std::size_t>(i)].get() == std::to_string(i) + "\n");
 }

@@ -11,7 +11,8 @@ RANK = {layer: rank for rank, layers in enumerate([
 PUBLIC_DEFAULT = "sync"
 PUBLIC = {"error.hpp": "core", "fiber.hpp": "core", "waitable.hpp": "core", "cancel.hpp": "core", "hub.hpp": "core",
           "testing.hpp": "core", "watchdog.hpp": "core", "io.hpp": "io", "dns.hpp": "dns", "endpoint.hpp": "io", "socket.hpp": "net",
-          "stream.hpp": "net", "listener.hpp": "net", "datagram.hpp": "net", "server.hpp": "net", "process.hpp": "net", "patch.hpp": "patch",
+          "stream.hpp": "net", "listener.hpp": "net", "datagram.hpp": "net", "server.hpp": "net",
+          "process.hpp": "net", "patch.hpp": "patch",
           "task.hpp": "task", "weft.h": "capi", "weft.hpp": "task"}
 # A program's single include, where every door meets: nothing inside Weft may use it.
 UMBRELLA = "weft.hpp"
