@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "core/hub_state.hpp"
+#include "core/libc_threads.hpp"
 #include "core/overflow.hpp"
 #include "sys/clock.hpp"
 #include "sys/features.hpp"
@@ -170,6 +171,7 @@ void end_hub(hub& h) noexcept {
     report_failure(&h.main, std::current_exception());
     close_inbox(h, true);
   }
+  if (on_hub_ended != nullptr) on_hub_ended(h);
   carrier* block = h.block;
   {
     const std::lock_guard guard(registry_lock);
@@ -214,6 +216,7 @@ struct main_operations {
 }  // namespace
 
 void (*on_hub_created)(hub& h) noexcept = nullptr;
+void (*on_hub_ended)(hub& h) noexcept = nullptr;
 
 const carrier* empty_block() noexcept { return &nobody; }
 
@@ -267,6 +270,7 @@ namespace weft::detail {
 hub& create_hub() {
   using namespace core;
   install_handlers();
+  hub_is_coming();
   void* memory = take_hub_memory();
   carrier* block = take_block();
   long error = 0;

@@ -36,7 +36,7 @@ std::uint32_t random_below(hub& h, std::size_t n) noexcept {
 // change, and, after a while, when only another thread could change it.
 nanos stuck_wait(hub& h) noexcept {
   if (h.idle_reported || on_stuck == nullptr) return never;
-  const bool remote = h.external.load_relaxed() != 0;
+  const bool remote = h.external.load_relaxed() != 0 || h.futex_waiters != 0;
   if (!remote && !other_threads()) {
     // A thread may have left something for us before it ended.
     if (h.inbox.empty()) on_stuck(h, true);

@@ -97,6 +97,7 @@ struct hub {
   core::remote_node* remote_last = nullptr;
   core::remote_node* signals_due = nullptr;   // recorded signals, each assigned to a fiber that handles it (io/signals.hpp)
   sys::atomic<std::uint32_t> sleeping;
+  std::uint32_t futex_waiters = 0;      // fibers that another thread, or a signal handler, could wake
   sys::atomic<std::uint32_t> external;  // who else could wake it: remote handles, pool jobs, handled signals
   io::offload_state* offload = nullptr;  // made by its first offloaded call
   io::file_position* held_positions = nullptr;  // at which offloaded calls are under way

@@ -52,6 +52,9 @@ const detail::carrier* empty_block() noexcept;
 // Told of every new hub, on its thread, when it is ready for use. Set by src/sync (SIGINT).
 extern void (*on_hub_created)(hub& h) noexcept;
 
+// Told of every hub that ends, on its thread, when none of its fibers will run again. Set by src/io (futexes).
+extern void (*on_hub_ended)(hub& h) noexcept;
+
 // WEFT_WATCHDOG, read once (watchdog.cpp).
 void watch_from_environment() noexcept;
 // In the child of a fork, which has no watchdog thread.

@@ -3,8 +3,10 @@
 #include <csignal>
 #include <cstdlib>
 #include <mutex>
+#include <ucontext.h>
 
 #include "core/hub.hpp"
+#include "sys/fault.hpp"
 #include "sys/mem.hpp"
 #include "sys/report.hpp"
 #include "sys/syscall.hpp"
@@ -33,6 +35,11 @@ void pass_on(int sig, siginfo_t* info, void* context) {
 }
 
 void on_fault(int sig, siginfo_t* info, void* context) {
+  greg_t& pc = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP];
+  if (const std::uint64_t next = sys::after_fault(static_cast<std::uint64_t>(pc))) {
+    pc = static_cast<greg_t>(next);
+    return;
+  }
   if (const hub* h = detail::try_hub()) {
     std::size_t size = 0;
     if (info->si_code > 0 && h->stacks.in_guard(info->si_addr, size)) {

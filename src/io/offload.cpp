@@ -87,8 +87,8 @@ wake wait_for(hub& h, offload_state& s, offload_op& op, nanos deadline, const ch
   while (!op.over) {
     detail::waiter w(reason);
     op.parked = &w;
-    w.uncancellable = asked != wake::pending;
-    w.uninterruptible = w.uncancellable || op.kind == offload_kind::brief;
+    w.uncancellable = op.call.uncancellable || asked != wake::pending;
+    w.uninterruptible = asked != wake::pending || op.kind == offload_kind::brief;
     const wake why = detail::park(h, w, asked == wake::pending ? deadline : detail::now(h) + patience);
     op.parked = nullptr;
     if (op.over) break;
@@ -132,7 +132,7 @@ void op_over(offload_op& op, long result) noexcept {
 
 long offload(hub& h, const offload_call& call, nanos deadline, const char* reason, offload_kind kind) noexcept {
   if (core::parking_impossible(h)) return ended_by(wake::impossible);
-  if (const wake due = detail::cancellation_due(h); due != wake::pending) return ended_by(due);
+  if (const wake due = detail::cancellation_due(h); due != wake::pending && !call.uncancellable) return ended_by(due);
   offload_state* s = state_of(h);
   if (s == nullptr) return -ENOMEM;
   offload_op op(h, *s, call, kind);

@@ -32,12 +32,13 @@ struct offload_call {
   long nr;
   long args[6];
   bool by_ring = true;  // false: only a thread's own system call will do (file positions, which io_uring does not lock)
+  bool uncancellable = false;  // cancellation waits for the next park
 };
 
 template <class... Args>
 offload_call call_of(long nr, Args... args) noexcept {
   static_assert(sizeof...(Args) <= 6);
-  return {nr, {sys::detail::word(args)...}, true};
+  return {nr, {sys::detail::word(args)...}, true, false};
 }
 
 // Parks the running fiber until `call` is over. The call's result, >= 0 or -errno (never EINTR of its own), or an ended code.

@@ -6,6 +6,7 @@
 #include "io/descriptors.hpp"
 #include "io/door.hpp"
 #include "io/fd_facts.hpp"
+#include "io/futex_table.hpp"
 #include "io/handlers.hpp"
 #include "io/user_memory.hpp"
 #include "sys/process_mark.hpp"
@@ -42,7 +43,12 @@ door_answer make_child(child kind, Call call) noexcept {
   hub* h = own_hub();
   if (h == nullptr) return pass_on;
   facts::note_duplicate();
+  futex::hold_all();
   const long pid = call();
+  if (pid == 0)
+    futex::release_all_in_child(h);
+  else
+    futex::release_all();
   if (pid == 0 && sys::first_renewal())
     if (const long error = renew_poller(*h); error != 0)
       sys::report() << "a forked child got no poller of its own (error " << -error << "): its waits will not end.\n";

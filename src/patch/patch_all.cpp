@@ -5,10 +5,13 @@
 #include <cstdlib>
 #include <mutex>
 #include <string_view>
+#include <sys/syscall.h>
 #include <utility>
 
+#include "core/libc_threads.hpp"
 #include "io/dispatch.hpp"
 #include "io/signal_actions.hpp"
+#include "patch/dispatch.hpp"
 #include "patch/patch.hpp"
 #include "patch/symbols.hpp"
 
@@ -100,6 +103,7 @@ patch_result patch_all() {
   total.unpatchable = r.unpatchable;
   total.error = r.text;
   if (debugging()) say(r);
+  if (r.patched > 0 && patch::handlers[SYS_futex] != nullptr) core::expect_futex_waits();
   const std::string refused = r.text.empty() ? std::string() : r.patched == 0 ? r.text : libc_refused();
   // Only when libc's sigaction comes to Weft too: the program is never to see Weft's entry as its handler.
   if (refused.empty() && r.patched > 0) adopt_signal_handlers();

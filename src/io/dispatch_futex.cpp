@@ -1,0 +1,146 @@
+// The rewritten sites' futex calls. Wakes are looked at on every thread: whoever wakes, parked fibers are among the waiters.
+#include <cerrno>
+#include <linux/futex.h>
+#include <sys/mman.h>
+
+#include "io/dispatch.hpp"
+#include "io/door.hpp"
+#include "io/durations.hpp"
+#include "io/futex.hpp"
+#include "io/user_memory.hpp"
+#include "io/user_word.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::io {
+namespace {
+
+using futex::key;
+using futex::kind;
+using futex::time_limit;
+
+constexpr int lock_pi2 = 13;  // since Linux 5.14
+
+struct call {
+  std::uint64_t address, second;
+  int command;
+  bool own;  // private to the process
+  bool realtime;
+  std::uint32_t value, value3;
+  long timeout;  // or a number
+};
+
+call call_of(const door_frame* f) noexcept {
+  const int op = static_cast<int>(f->rsi);
+  return {static_cast<std::uint64_t>(f->rdi), static_cast<std::uint64_t>(f->r8), op & FUTEX_CMD_MASK, (op & FUTEX_PRIVATE_FLAG) != 0,
+          (op & FUTEX_CLOCK_REALTIME) != 0, static_cast<std::uint32_t>(f->rdx), static_cast<std::uint32_t>(f->r9), f->r10};
+}
+
+// 0 or -errno.
+long take_limit(hub& h, long timeout, bool relative, int clock, time_limit& limit) noexcept {
+  if (timeout == 0) return 0;
+  timespec t;
+  if (!copy_in(&t, reinterpret_cast<const void*>(timeout), sizeof t)) return -EFAULT;
+  if (!valid(t)) return -EINVAL;
+  limit = relative ? time_limit{deadline_in(h, length_of(t)), time_limit::hub_clock} : time_limit{length_of(t), clock};
+  return 0;
+}
+
+door_answer on_wait(const door_frame* f, const call& c, bool bitset) noexcept {
+  if (c.realtime && !bitset) return pass_on;
+  return cooperate(f, [&](hub& h) {
+    time_limit limit;
+    const int clock = c.realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC;
+    if (const long error = take_limit(h, c.timeout, !bitset, clock, limit); error != 0) return error;
+    const std::uint32_t bits = bitset ? c.value3 : FUTEX_BITSET_MATCH_ANY;
+    return c.own ? futex::wait(h, {c.address, kind::own}, c.value, bits, limit)
+                 : futex::wait_shared(h, c.address, c.value, bits, limit);
+  });
+}
+
+door_answer on_wake(const call& c, int op, bool bitset) noexcept {
+  const key k{c.address, c.own ? kind::own : kind::local};
+  if (c.realtime || futex::nobody_waits(k)) return pass_on;
+  return {futex::wake_up(own_hub(), k, op, static_cast<int>(c.value), bitset ? c.value3 : FUTEX_BITSET_MATCH_ANY), 0};
+}
+
+door_answer on_requeue(const call& c, bool compare) noexcept {
+  const auto move_most = static_cast<int>(c.timeout), wake_most = static_cast<int>(c.value);
+  if (!c.own || c.realtime || wake_most < 0 || move_most < 0 || (c.address | c.second) % 4 != 0) return pass_on;
+  long answer = 0;
+  return futex::requeue(own_hub(), {c.address, kind::own}, {c.second, kind::own}, wake_most, move_most,
+                        compare ? &c.value3 : nullptr, answer)
+             ? door_answer{answer, 0}
+             : pass_on;
+}
+
+door_answer on_wake_op(const call& c) noexcept {
+  if (!c.own || c.realtime || (c.address | c.second) % 4 != 0 || !futex::ever_used()) return pass_on;
+  return {futex::wake_op(own_hub(), {c.address, kind::own}, {c.second, kind::own}, static_cast<int>(c.value),
+                         static_cast<int>(c.timeout), c.value3),
+          0};
+}
+
+door_answer on_lock_pi(f, const door_frame* f, const call& c, int clock) noexcept {
+  return cooperate(f, [&](hub& h) {
+    time_limit limit;
+    if (const long error = take_limit(h, c.timeout, false, clock, limit); error != 0) return error;
+    return futex::lock_pi(h, c.address, c.own ? FUTEX_PRIVATE_FLAG : 0, limit);
+  });
+}
+
+door_answer on_trylock_pi(f, const door_frame* f, const call& c) noexcept {
+  return cooperate(f, [&](hub&) {
+    const long got = sys::raw(SYS_futex, c.address, FUTEX_TRYLOCK_PI | (c.own ? FUTEX_PRIVATE_FLAG : 0), 0, nullptr, nullptr, 0);
+    // A sibling holds it under this thread's id: locked by somebody else, then.
+    return got == -EDEADLK ? long{-EAGAIN} : got;
+  });
+}
+
+door_answer on_unlock_pi(const call& c) noexcept {
+  if (futex::nobody_waits({c.address, kind::inherited})) return pass_on;
+  return {futex::unlock_pi(own_hub(), c.address, c.own ? FUTEX_PRIVATE_FLAG : 0), 0};
+}
+
+door_answer on_futex(door_frame* f, long) noexcept {
+  const call c = call_of(f);
+  switch (c.command) {
+    case FUTEX_WAIT: return on_wait(f, c, false);
+    case FUTEX_WAIT_BITSET: return on_wait(f, c, true);
+    case FUTEX_WAKE: return on_wake(c, static_cast<int>(f->rsi), false);
+    case FUTEX_WAKE_BITSET: return on_wake(c, static_cast<int>(f->rsi), true);
+    case FUTEX_REQUEUE: return on_requeue(c, false);
+    case FUTEX_CMP_REQUEUE: return on_requeue(c, true);
+    case FUTEX_WAKE_OP: return on_wake_op(c);
+    case FUTEX_LOCK_PI: return c.realtime ? pass_on : on_lock_pi(f, c, CLOCK_REALTIME);
+    case lock_pi2: return on_lock_pi(f, c, c.realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC);
+    case FUTEX_TRYLOCK_PI: return on_trylock_pi(f, c);
+    case FUTEX_UNLOCK_PI: return on_unlock_pi(c);
+    default: return pass_on;
+  }
+}
+
+door_answer on_mmap(door_frame* f, long) noexcept {
+  if ((f->r10 & MAP_FIXED) != 0) forget_pages();
+  return pass_on;
+}
+
+door_answer on_mapping(door_frame*, long) noexcept {
+  forget_pages();
+  return pass_on;
+}
+
+constexpr door_entry rows[] = {
+    {SYS_futex, "futex", "futex", {on_futex}},
+    {SYS_munmap, "bookkeeping", "munmap", {on_mapping}},
+    {SYS_mprotect, "bookkeeping", "mprotect", {on_mapping}},
+    {SYS_pkey_mprotect, "bookkeeping", "pkey_mprotect", {on_mapping}},
+    {SYS_mremap, "bookkeeping", "mremap", {on_mapping}},
+    {SYS_mmap, "bookkeeping", "mmap", {on_mmap}},
+    {SYS_shmdt, "bookkeeping", "shmdt", {on_mapping}},
+};
+
+}  // namespace
+
+door_rows futex_rows() noexcept { return {rows, rows + sizeof rows / sizeof *rows}; }
+
+}  // namespace weft::io
