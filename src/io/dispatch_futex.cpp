@@ -80,7 +80,7 @@ door_answer on_wake_op(const call& c) noexcept {
           0};
 }
 
-door_answer on_lock_pi(f, const door_frame* f, const call& c, int clock) noexcept {
+door_answer on_lock_pi(const door_frame* f, const call& c, int clock) noexcept {
   return cooperate(f, [&](hub& h) {
     time_limit limit;
     if (const long error = take_limit(h, c.timeout, false, clock, limit); error != 0) return error;
@@ -88,7 +88,7 @@ door_answer on_lock_pi(f, const door_frame* f, const call& c, int clock) noexcep
   });
 }
 
-door_answer on_trylock_pi(f, const door_frame* f, const call& c) noexcept {
+door_answer on_trylock_pi(const door_frame* f, const call& c) noexcept {
   return cooperate(f, [&](hub&) {
     const long got = sys::raw(SYS_futex, c.address, FUTEX_TRYLOCK_PI | (c.own ? FUTEX_PRIVATE_FLAG : 0), 0, nullptr, nullptr, 0);
     // A sibling holds it under this thread's id: locked by somebody else, then.

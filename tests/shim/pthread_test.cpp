@@ -3,7 +3,9 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <threads.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 #include <condition_variable>
 #include <cstring>
 #include <deque>
+#include <future>
 #include <latch>
 #include <mutex>
 #include <thread>
@@ -265,7 +268,7 @@ TEST_CASE("readers in fibers share a lock, and wait for writers in other threads
   CHECK(most_readers > 1);
 }
 
-TEST_CASE("barriers, once, latches, std::barrier, call_once") {
+TEST_CASE("barriers, once, latches, std::barrier, futures, call_once") {
   active on;
   for_both_casts([](auto run) {
     constexpr int many = 9, rounds = 20;
@@ -280,9 +283,12 @@ TEST_CASE("barriers, once, latches, std::barrier, call_once") {
     c_made = 0;
     std::atomic<int> serial{0}, made{0}, arrived{0};
     std::atomic<bool> early{false};
+    std::promise<int> promise;
+    std::shared_future<int> answer = promise.get_future().share();
+    std::atomic<long> got{0};
     std::vector<job> jobs;
     for (int i = 0; i < many; ++i)
-      jobs.push_back([&] {
+      jobs.push_back([&, i] {
         for (int n = 0; n < rounds; ++n) {
           ++arrived;
           serial += pthread_barrier_wait(&b) == PTHREAD_BARRIER_SERIAL_THREAD;
@@ -298,12 +304,15 @@ TEST_CASE("barriers, once, latches, std::barrier, call_once") {
           ++c_made;
         });
         all.arrive_and_wait();
+        if (i == 0) promise.set_value(42);
+        got += answer.get();
       });
     run(std::move(jobs));
     CHECK(serial == rounds);
     CHECK(made == 1);
     CHECK(c_made == 1);
     CHECK_FALSE(early);
+    CHECK(got == 42 * many);
     pthread_barrier_destroy(&b);
   });
 }
@@ -428,4 +437,82 @@ TEST_CASE("lost wake-ups show under the shuffling scheduler") {
     CHECK(stage == 20);
   }
   weft::testing::shuffle(0);
+}
+
+TEST_CASE("pthread_join of native threads, by many fibers at once") {
+  active on;
+  std::atomic<int> joined{0}, ticks{0};
+  std::atomic<bool> go{false};
+  std::vector<job> jobs;
+  for (int i = 0; i < 20; ++i)
+    jobs.push_back([&] {
+      std::thread t([&] {
+        while (!go) std::this_thread::sleep_for(200us);
+      });
+      t.join();
+      ++joined;
+    });
+  jobs.push_back([&] {
+    for (; ticks < 5; ++ticks) ::usleep(1000);
+    go = true;
+  });
+  in_fibers(std::move(jobs));
+  CHECK(joined == 20);
+  CHECK(ticks == 5);
+}
+
+TEST_CASE("semaphores and robust mutexes shared with another process") {
+  active on;
+  struct shared {
+    sem_t there, back;
+    pthread_mutex_t m;
+    int rounds;
+  };
+  auto* s = static_cast<shared*>(::mmap(nullptr, sizeof(shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+  sem_init(&s->there, 1, 0);
+  sem_init(&s->back, 1, 0);
+  pthread_mutexattr_t a;
+  pthread_mutexattr_init(&a);
+  pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
+  pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
+  pthread_mutex_init(&s->m, &a);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(10);
+    for (int i = 0; i < 50; ++i) {
+      while (sem_wait(&s->there) != 0) {
+      }
+      ++s->rounds;
+      sem_post(&s->back);
+    }
+    pthread_mutex_lock(&s->m);
+    sem_post(&s->back);
+    ::usleep(20'000);
+    ::_exit(0);  // with the mutex locked
+  }
+  int ticks = 0, died = -1;
+  bool done = false;
+  in_fibers({[&] {
+               for (int i = 0; i < 50; ++i) {
+                 sem_post(&s->there);
+                 while (sem_wait(&s->back) != 0) {
+                 }
+               }
+               while (sem_wait(&s->back) != 0) {
+               }
+               died = pthread_mutex_lock(&s->m);
+               pthread_mutex_consistent(&s->m);
+               pthread_mutex_unlock(&s->m);
+               done = true;
+             },
+             [&] {
+               for (; !done; ++ticks) ::usleep(1000);
+             }});
+  CHECK(s->rounds == 50);
+  CHECK(died == EOWNERDEAD);
+  CHECK(ticks > 5);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK(status == 0);
+  ::munmap(s, sizeof(shared));
 }
