@@ -101,6 +101,10 @@ struct hub {
   sys::atomic<std::uint32_t> external;  // who else could wake it: remote handles, pool jobs, handled signals
   io::offload_state* offload = nullptr;  // made by its first offloaded call
   io::file_position* held_positions = nullptr;  // at which offloaded calls are under way
+  struct {
+    fiber_base* fiber = nullptr;
+    std::uint64_t frame = 0;
+  } handler;                     // a signal handler that runs on top of whatever this fiber did; stale when it has jumped away
   bool idle_reported = false;
   bool closing = false;
   void* face = nullptr;          // the public layers' per-hub state (core/hub_state.hpp)

@@ -33,7 +33,8 @@ void show_a_thread() {
     if (error == 0) pthread_join(thread, nullptr);
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    if (error != 0) sys::report() << "no thread could be made (error " << error << "): fibers may miss each other's pthread_mutex_unlock.\n";
+    if (error != 0)
+      sys::report() << "no thread could be made (error " << error << "): fibers may miss each other's pthread_mutex_unlock.\n";
   });
 }
 

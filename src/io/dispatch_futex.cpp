@@ -60,14 +60,14 @@ door_answer on_wait(const door_frame* f, const call& c, bool bitset) noexcept {
 door_answer on_wake(const call& c, int op, bool bitset) noexcept {
   const key k{c.address, c.own ? kind::own : kind::local};
   if (c.realtime || futex::nobody_waits(k)) return pass_on;
-  return {futex::wake_up(own_hub(), k, op, static_cast<int>(c.value), bitset ? c.value3 : FUTEX_BITSET_MATCH_ANY), 0};
+  return {futex::wake_up(hub_at_rest(), k, op, static_cast<int>(c.value), bitset ? c.value3 : FUTEX_BITSET_MATCH_ANY), 0};
 }
 
 door_answer on_requeue(const call& c, bool compare) noexcept {
   const auto move_most = static_cast<int>(c.timeout), wake_most = static_cast<int>(c.value);
   if (!c.own || c.realtime || wake_most < 0 || move_most < 0 || (c.address | c.second) % 4 != 0) return pass_on;
   long answer = 0;
-  return futex::requeue(own_hub(), {c.address, kind::own}, {c.second, kind::own}, wake_most, move_most,
+  return futex::requeue(hub_at_rest(), {c.address, kind::own}, {c.second, kind::own}, wake_most, move_most,
                         compare ? &c.value3 : nullptr, answer)
              ? door_answer{answer, 0}
              : pass_on;
@@ -75,7 +75,7 @@ door_answer on_requeue(const call& c, bool compare) noexcept {
 
 door_answer on_wake_op(const call& c) noexcept {
   if (!c.own || c.realtime || (c.address | c.second) % 4 != 0 || !futex::ever_used()) return pass_on;
-  return {futex::wake_op(own_hub(), {c.address, kind::own}, {c.second, kind::own}, static_cast<int>(c.value),
+  return {futex::wake_op(hub_at_rest(), {c.address, kind::own}, {c.second, kind::own}, static_cast<int>(c.value),
                          static_cast<int>(c.timeout), c.value3),
           0};
 }
@@ -98,7 +98,7 @@ door_answer on_trylock_pi(const door_frame* f, const call& c) noexcept {
 
 door_answer on_unlock_pi(const call& c) noexcept {
   if (futex::nobody_waits({c.address, kind::inherited})) return pass_on;
-  return {futex::unlock_pi(own_hub(), c.address, c.own ? FUTEX_PRIVATE_FLAG : 0), 0};
+  return {futex::unlock_pi(hub_at_rest(), c.address, c.own ? FUTEX_PRIVATE_FLAG : 0), 0};
 }
 
 door_answer on_futex(door_frame* f, long) noexcept {

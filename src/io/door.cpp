@@ -31,6 +31,15 @@ hub* own_hub() noexcept {
   return in_shared_child(c) ? nullptr : c->home;
 }
 
+hub* hub_at_rest() noexcept {
+  hub* h = own_hub();
+  if (h == nullptr) return nullptr;
+  const detail::fiber_base* self = h->block->current;
+  if ((self->call & detail::in_call) != 0) return nullptr;
+  const bool in_handler = h->handler.fiber == self && reinterpret_cast<std::uint64_t>(__builtin_frame_address(0)) < h->handler.frame;
+  return in_handler ? nullptr : h;
+}
+
 hub* interrupted_hub() noexcept {
   if (!detail::attached()) return nullptr;
   detail::carrier* c = detail::this_carrier();

@@ -16,6 +16,10 @@ inline constexpr door_answer pass_on{0, 1};
 // signal handler that interrupted it included), or is a vfork child, which runs in its parent's memory.
 hub* own_hub() noexcept;
 
+// own_hub() for a call that changes what the hub has of other fibers: null also in a signal handler, which may have interrupted such a
+// change. What it wakes goes through the inbox (core::hub_post).
+hub* hub_at_rest() noexcept;
+
 // The hub, null also when the process is alone with its main fiber: nobody would run meanwhile.
 hub* doubtful_company() noexcept;
 [[gnu::always_inline]] inline hub* company() noexcept {

@@ -20,11 +20,12 @@ struct time_limit {
 // 0 when woken, -EAGAIN when the word is not `expected`, -ETIMEDOUT, -EFAULT, -EINVAL as FUTEX_WAIT_BITSET; or an ended code.
 long wait(hub& h, key k, std::uint32_t expected, std::uint32_t bitset, time_limit limit) noexcept;
 
-// Same for a word that other processes, or the kernel itself (a native thread's end), may wake: the kernel waits, by io_uring or by a thread.
+// Same for a word that other processes, or the kernel itself (a native thread's end), may wake: the kernel waits, by io_uring or by a
+// thread.
 long wait_shared(hub& h, std::uint64_t address, std::uint32_t expected, std::uint32_t bitset, time_limit limit) noexcept;
 
 // Wakes fibers and native threads: `most` in all, at least one. How many it were; -errno as FUTEX_WAKE_BITSET.
-// `own`: own_hub(), see door.hpp. `op` is the futex operation, with its flags, that the kernel is asked for.
+// `own`: hub_at_rest(), see door.hpp. `op` is the futex operation, with its flags, that the kernel is asked for.
 long wake_up(hub* own, key k, int op, int most, std::uint32_t bitset) noexcept;
 
 // FUTEX_REQUEUE, and FUTEX_CMP_REQUEUE when `check` is not null. No answer (false): no fiber waits there, the kernel decides.
@@ -33,9 +34,9 @@ bool requeue(hub* own, key from, key to, int wake_most, int move_most, const std
 // FUTEX_WAKE_OP with valid, aligned addresses.
 long wake_op(hub* own, key first, key second, int wake_most, int wake_most_second, std::uint32_t operation) noexcept;
 
-// FUTEX_LOCK_PI and FUTEX_UNLOCK_PI by a fiber, whose thread id is its OS thread's: a lock that a sibling holds is handed over without the
-// word changing owner; one that another thread holds is tried again whenever it is unlocked, and from time to time. `shared` is 0 or
-// FUTEX_PRIVATE_FLAG.
+// FUTEX_LOCK_PI and FUTEX_UNLOCK_PI by a fiber, whose thread id is its OS thread's: a lock that a sibling holds is handed over without
+// the word changing owner; one that another thread holds is tried again whenever it is unlocked, and from time to time. `shared` is 0
+// or FUTEX_PRIVATE_FLAG.
 long lock_pi(hub& h, std::uint64_t address, int shared, time_limit limit) noexcept;
 long unlock_pi(hub* own, std::uint64_t address, int shared) noexcept;
 

@@ -13,8 +13,10 @@
 namespace weft::io::futex {
 namespace {
 
-// Waits for a lock that is held, by a sibling (`inherited`) or by another thread. 0: try again; 1: it was handed over; else -errno or ended.
-long wait_for_owner(hub& h, std::uint64_t address, std::uint32_t tid, bool inherited, time_limit limit, growing_nap& pause) noexcept {
+// Waits for a lock that is held, by a sibling (`inherited`) or by another thread. 0: try again; 1: it was handed over; else -errno or
+// ended.
+long wait_for_owner(hub& h, std::uint64_t address, std::uint32_t tid, bool inherited, time_limit limit,
+                    growing_nap& pause) noexcept {
   node n(h, {address, inherited ? kind::inherited : kind::foreign}, FUTEX_BITSET_MATCH_ANY);
   link_result linked;
   {

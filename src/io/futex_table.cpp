@@ -122,7 +122,7 @@ void wake_for_nothing(bucket& b) noexcept {
 void arrive(hub&, core::remote_node* r) noexcept {
   auto* n = static_cast<node*>(r);
   n->arrived = true;
-  detail::unpark(*n->target);
+  if (n->target != nullptr) detail::unpark(*n->target);  // else it has not come to park yet, and will look
 }
 
 bool lock_both(bucket& a, bucket& b) noexcept {

@@ -43,6 +43,7 @@ wake park(hub& h, node* const* nodes, unsigned count, time_limit limit, signals 
     w.uncancellable = true;
     w.uninterruptible = s == signals::wait;
     for (unsigned i = 0; i < count; ++i) nodes[i]->target = &w;
+    if (any_arrived(nodes, count)) return wake::ready;
     ++h.futex_waiters;
     const wake why = detail::park(h, w, deadline_of(h, limit));
     --h.futex_waiters;

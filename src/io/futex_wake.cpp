@@ -90,7 +90,8 @@ bool requeue(hub* own, key from, key to, int wake_most, int move_most, const std
   // The comparison has been made: the rest goes without.
   const int left_to_wake = wake_most - woken, left_to_move = move_most - static_cast<int>(answer);
   if (left_to_wake > 0 || left_to_move > 0) {
-    const long more = sys::raw(SYS_futex, from.address, FUTEX_REQUEUE_PRIVATE, left_to_wake, static_cast<long>(left_to_move), to.address, 0);
+    const long more = sys::raw(SYS_futex, from.address, FUTEX_REQUEUE_PRIVATE, left_to_wake,
+                               static_cast<long>(left_to_move), to.address, 0);
     if (more > 0) done += more;
   }
   answer = done;

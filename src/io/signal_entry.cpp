@@ -185,7 +185,16 @@ extern "C" void weft_signal_entry(int number, siginfo_t* info, void* context) {
       others = info->si_code != SI_TKILL && (!f->is_main || h->main.all_next != nullptr);
     }
   }
+  if (h == nullptr) {
+    reinterpret_cast<program_handler>(a.handler)(number, info, context);
+    return;
+  }
+  // What the handler interrupted may be the middle of a change to the hub's lists: until it returns, or jumps away, fibers are woken
+  // through the inbox only (in_handler).
+  const auto before = h->handler;
+  h->handler = {h->block->current, reinterpret_cast<std::uint64_t>(__builtin_frame_address(0))};
   reinterpret_cast<program_handler>(a.handler)(number, info, context);
+  h->handler = before;
   if (others) send(*h, number, info, a, true);
 }
 

@@ -15,6 +15,7 @@
 
 #include "core/hub.hpp"
 #include "io/futex.hpp"
+#include "io/signal_actions.hpp"
 #include "site_call.hpp"
 #include "weft/cancel.hpp"
 #include "weft/hub.hpp"
@@ -26,9 +27,8 @@ namespace {
 
 using word = std::uint32_t;
 
-long futex(const volatile void* at, int op, long value = 0, const volatile void* timeout = nullptr, const volatile void* second = nullptr,
-           word value3 = 0) {
-  return site_call(SYS_futex, const_cast<const void*>(at), op, value, const_cast<const void*>(timeout), const_cast<const void*>(second), value3);
+long futex(const void* at, int op, long value = 0, const void* timeout = nullptr, const void* second = nullptr, word value3 = 0) {
+  return site_call(SYS_futex, at, op, value, timeout, second, value3);
 }
 
 const void* number(long n) { return reinterpret_cast<const void*>(n); }
@@ -339,6 +339,7 @@ TEST_CASE("a signal handler's wake reaches fibers of the thread that it interrup
   struct sigaction action {}, before {};
   action.sa_handler = [](int) { wake(&w, 1); };
   ::sigaction(SIGUSR1, &action, &before);
+  weft::io::adopt_actions();  // as patch_all does
   int turns = 0;
   auto f = weft::spawn([&] {
     while (turns < 20000)
