@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -39,10 +40,15 @@ namespace {
 using bytes = std::vector<unsigned char>;
 
 unsigned long long seed_in_work = 0;
+std::atomic<pid_t> thread_in_work{0};
 
 // A run that does not end has lost a wake-up: say whose.
 void too_late(int) {
   end_faults();
+  if (thread_in_work != ::gettid()) {
+    ::tgkill(::getpid(), thread_in_work, SIGALRM);
+    return;
+  }
   std::fprintf(stderr, "seed %llu does not end:\n%s", seed_in_work, weft::run_info().c_str());
   std::_Exit(1);
 }
@@ -388,6 +394,7 @@ std::string descriptors_text() {
 
 void everything(unsigned seed) {
   std::mt19937 random(seed);
+  thread_in_work = ::gettid();
   crew group;
   for (unsigned i = 0; i < 3; ++i) ping_pong(group, seed + i * 10);
   if (random() % 2 != 0) storm(group, seed + 100);

@@ -51,7 +51,8 @@ void write_together(const std::string& journal) {
       many,
       [&](int i) {
         database db(journal);
-        db.ask("pragma synchronous = normal");
+        // A few wait for the disk.
+        db.ask(i % 25 == 5 ? "pragma synchronous = full" : "pragma synchronous = off");
         if (++waiting == many) all_waiting.set();
         db.ask("begin immediate");
         const int n = std::stoi(db.ask("select n from counter"));
@@ -76,7 +77,7 @@ void write_together(const std::string& journal) {
 
 }  // namespace
 
-TEST_CASE("100 writers with a rollback journal wait in the busy handler and lose nothing") { write_together("delete"); }
+TEST_CASE("100 writers with a rollback journal wait in the busy handler and lose nothing") { write_together("truncate"); }
 
 TEST_CASE("100 writers with a write-ahead log wait in the busy handler and lose nothing") { write_together("wal"); }
 
@@ -93,10 +94,10 @@ TEST_CASE("readers of a write-ahead log see their snapshot while a writer works,
       written.wait();
       CHECK(db.ask("select max(n) from t") == "0");
       db.ask("commit");
-      CHECK(db.ask("select max(n) from t") == "500");
+      CHECK(db.ask("select max(n) from t") == "100");
     } else {
       begun.wait();
-      for (int n = 1; n <= 500; ++n) db.ask("insert into t values (" + std::to_string(n) + ")");
+      for (int n = 1; n <= 100; ++n) db.ask("insert into t values (" + std::to_string(n) + ")");
       // A reader is in the way: busy, 1 in the first column, after the timeout.
       database hasty("snapshot", 20);
       CHECK(hasty.ask("pragma wal_checkpoint(truncate)") == "1");
