@@ -135,6 +135,30 @@ int call_lockf64(int fd, int what, off_t n) {
   return next(fd, what, n);
 }
 
+int call_fchmodat(int at, const char* path, mode_t mode, int flags) {
+  NEXT(fchmodat);
+  long result;
+  // The system call knows no flags; libc has its own way for them.
+  if (flags == 0 && answered<none>(SYS_fchmodat, result, at, path, mode)) return static_cast<int>(posix(result));
+  return next(at, path, mode, flags);
+}
+
+// These two return the error.
+int call_posix_fadvise64(int fd, off_t at, off_t n, int advice) {
+  NEXT(posix_fadvise64);
+  long result;
+  if (answered<none>(SYS_fadvise64, result, fd, at, n, advice)) return static_cast<int>(-result);
+  return next(fd, at, n, advice);
+}
+
+int call_posix_fallocate64(int fd, off_t at, off_t n) {
+  NEXT(posix_fallocate64);
+  long result;
+  // Where the file system cannot, libc writes into each block.
+  if (answered<point>(SYS_fallocate, result, fd, 0, at, n) && result != -EOPNOTSUPP) return static_cast<int>(-result);
+  return next(fd, at, n);
+}
+
 int call_sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* limit) {
   NEXT(sigtimedwait);
   long result;

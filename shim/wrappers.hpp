@@ -50,6 +50,9 @@ int call_lockf64(int fd, int what, off_t n) WEFT_SYMBOL(lockf64);
 int call_sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* limit) WEFT_SYMBOL(sigtimedwait);
 int call_sigwaitinfo(const sigset_t* set, siginfo_t* info) WEFT_SYMBOL(sigwaitinfo);
 int call_sigwait(const sigset_t* set, int* signal) WEFT_SYMBOL(sigwait);
+int call_fchmodat(int at, const char* path, mode_t mode, int flags) WEFT_SYMBOL(fchmodat);
+int call_posix_fadvise64(int fd, off_t at, off_t n, int advice) WEFT_SYMBOL(posix_fadvise64);
+int call_posix_fallocate64(int fd, off_t at, off_t n) WEFT_SYMBOL(posix_fallocate64);
 // signals.cpp
 int call_sigaction(int number, const struct sigaction* wanted, struct sigaction* before) WEFT_SYMBOL(sigaction);
 using signal_handler = void (*)(int);
