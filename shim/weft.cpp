@@ -9,6 +9,8 @@
 #include <unistd.h>
 #include <vector>
 
+#include "doubt.hpp"
+
 namespace {
 
 // The shim beside this command: in a build tree or installed (bin/ and lib/).
@@ -23,7 +25,28 @@ std::string find_shim() {
   return {};
 }
 
-int run(const std::vector<std::string>& words, bool verbose) {
+struct run_options {
+  bool verbose = false;
+  bool strict = false;
+  std::vector<std::string> words;
+};
+
+[[nodiscard]] int start(const std::vector<std::string>& words) {
+  std::vector<char*> argv;
+  for (const std::string& w : words) argv.push_back(const_cast<char*>(w.c_str()));
+  argv.push_back(nullptr);
+  execvp(argv[0], argv.data());
+  std::fprintf(stderr, "weft: %s: %s\n", argv[0], std::strerror(errno));
+  return errno == ENOENT ? 127 : 126;  // as a shell answers
+}
+
+int run(const run_options& o) {
+  const std::string why = weft::command::reason_to_run_natively(weft::command::find_program(o.words.front()));
+  if (!why.empty()) {
+    std::fprintf(stderr, "weft: %s: %s: %s\n", o.words.front().c_str(), why.c_str(),
+                 o.strict ? "not run (--strict)" : "runs natively");
+    return o.strict ? 126 : start(o.words);
+  }
   const std::string shim = find_shim();
   if (shim.empty()) {
     std::fprintf(stderr, "weft: libweft-shim.so is not beside this command\n");
@@ -31,13 +54,9 @@ int run(const std::vector<std::string>& words, bool verbose) {
   }
   const char* before = std::getenv("LD_PRELOAD");
   setenv("LD_PRELOAD", (before != nullptr && *before != 0 ? shim + ":" + before : shim).c_str(), 1);
-  if (verbose) setenv("WEFT_DEBUG", "1", 1);
-  std::vector<char*> argv;
-  for (const std::string& w : words) argv.push_back(const_cast<char*>(w.c_str()));
-  argv.push_back(nullptr);
-  execvp(argv[0], argv.data());
-  std::fprintf(stderr, "weft: %s: %s\n", argv[0], std::strerror(errno));
-  return errno == ENOENT ? 127 : 126;  // as a shell answers
+  if (o.verbose) setenv("WEFT_DEBUG", "1", 1);
+  if (o.strict) setenv("WEFT_STRICT", "1", 1);
+  return start(o.words);
 }
 
 }  // namespace
@@ -50,12 +69,15 @@ int main(int argc, char** argv) {
   CLI::App* run_command = app.add_subcommand(
       "run", "Run a program with libweft-shim.so preloaded: blocking calls inside its fibers park only the fiber. Its pthreads "
              "stay threads of the kernel.");
-  bool verbose = false;
-  std::vector<std::string> words;
-  run_command->add_flag("-v,--verbose", verbose, "say on standard error what was patched");
-  run_command->add_option("program", words, "the program and its arguments, after --")->required();
+  run_options o;
+  bool native_on_doubt = false;
+  run_command->add_flag("-v,--verbose", o.verbose, "say on standard error what was patched");
+  auto* strict = run_command->add_flag("--strict", o.strict, "exit with status 126 instead of running natively what the shim cannot reach");
+  run_command->add_flag("--native-on-doubt", native_on_doubt, "run natively, and say why, what the shim cannot reach (the default)")
+      ->excludes(strict);
+  run_command->add_option("program", o.words, "the program and its arguments, after --")->required();
   run_command->prefix_command();
   run_command->positionals_at_end();
   CLI11_PARSE(app, argc, argv);
-  return run(words, verbose);
+  return run(o);
 }

@@ -17,8 +17,9 @@ struct patch_result {
 
 // Redirects the blocking system calls of libc and of every other loaded library to Weft: sleep, connect, accept, read, write, recv,
 // send, poll, select and their kin. A thread that runs no fibers besides its main one is not affected. Libraries that are
-// loaded later are reached as they are mapped, before any of their code runs. Idempotent. Other threads are stopped for about a millisecond. WEFT_PATCH=group,... selects groups
-// of calls, WEFT_PATCH=-group,... excludes some; WEFT_DEBUG=1 says on standard error what was patched. Does not park.
+// loaded later are reached as they are mapped, before any of their code runs. Idempotent. Other threads are stopped for about a
+// millisecond. WEFT_PATCH=group,... selects groups of calls, WEFT_PATCH=-group,... excludes some; WEFT_DEBUG=1 says on standard error
+// what was patched. Does not park.
 // WEFT_DOOR=symbols interposes libc's functions instead, as a process does whose text cannot be written (WEFT_DOOR=auto, the
 // default): that needs libweft-shim.so, preloaded or linked; without it a program has the sites only.
 WEFT_API patch_result patch_all();

@@ -8,25 +8,24 @@
 namespace weft::patch {
 namespace {
 
-std::string build_id_in(std::uintptr_t notes, std::size_t size) {
-  std::string hex;
+// The build-id, and Go's own note beside it.
+void read_notes(std::uintptr_t notes, std::size_t size, elf_image& image) {
+  std::string& hex = image.build_id;
   while (size >= sizeof(ElfW(Nhdr))) {
     const auto* n = reinterpret_cast<const ElfW(Nhdr)*>(notes);
     const std::size_t name = (n->n_namesz + 3u) & ~std::size_t{3}, desc = (n->n_descsz + 3u) & ~std::size_t{3};
     const std::size_t whole = sizeof *n + name + desc;
     if (whole > size) break;
     const auto* body = reinterpret_cast<const unsigned char*>(n + 1);
-    if (n->n_type == NT_GNU_BUILD_ID && n->n_namesz == 4 && std::memcmp(body, "GNU", 4) == 0) {
+    if (n->n_type == 4 && n->n_namesz == 4 && std::memcmp(body, "Go\0", 4) == 0) image.go = true;
+    if (hex.empty() && n->n_type == NT_GNU_BUILD_ID && n->n_namesz == 4 && std::memcmp(body, "GNU", 4) == 0)
       for (std::size_t k = 0; k < n->n_descsz; ++k) {
         hex += "0123456789abcdef"[body[name + k] >> 4];
         hex += "0123456789abcdef"[body[name + k] & 15];
       }
-      break;
-    }
     notes += whole;
     size -= whole;
   }
-  return hex;
 }
 
 bool has_text_relocations(const ElfW(Dyn)* d) {
@@ -45,7 +44,7 @@ elf_image describe_image(const char* path, std::uintptr_t base, const ElfW(Phdr)
     if (h.p_type == PT_LOAD && (h.p_flags & PF_R) != 0) image.readable.push_back(r);
     if (h.p_type == PT_LOAD && (h.p_flags & PF_X) != 0) image.text.push_back(r);
     if (h.p_type == PT_GNU_EH_FRAME) image.eh_frame_hdr = r.begin;
-    if (h.p_type == PT_NOTE && image.build_id.empty()) image.build_id = build_id_in(r.begin, r.size());
+    if (h.p_type == PT_NOTE) read_notes(r.begin, r.size(), image);
     if (h.p_type == PT_DYNAMIC) image.text_relocations = has_text_relocations(reinterpret_cast<const ElfW(Dyn)*>(r.begin));
   }
   return image;

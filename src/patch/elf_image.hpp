@@ -22,6 +22,7 @@ struct elf_image {
   std::uintptr_t eh_frame_hdr = 0;  // 0: the object has no table of functions
   std::string build_id;           // lower-case hex; empty without a note
   bool text_relocations = false;  // the loader may still write into its text
+  bool go = false;                // made by Go's toolchain
 
   bool holds(std::uintptr_t address) const noexcept;
   std::string name() const;  // the path without its folders, "main program" for the unnamed one

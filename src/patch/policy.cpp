@@ -39,6 +39,7 @@ bool holds_symbol(const elf_image& image, const char* symbol) {
 }  // namespace
 
 const char* never_patched(const elf_image& image) {
+  if (image.go) return "made by Go: its stacks have no room for a handler";
   if (image.text_relocations) return "text relocations: the loader writes into its text";
   const std::string name = image.name();
   for (const excluded& e : names)

@@ -4,6 +4,7 @@
 
 #include "sys/clock.hpp"
 #include "sys/features.hpp"
+#include "sys/report.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::poller {
@@ -13,6 +14,15 @@ constexpr std::uint32_t wake_generation = ~0u;
 
 std::uint64_t tag(int fd, std::uint32_t generation) noexcept {
   return std::uint64_t{generation} << 32 | static_cast<std::uint32_t>(fd);
+}
+
+// A seccomp filter that came after the hub (nothing else makes this call fail). Said once; a pause, or the hub would spin.
+[[gnu::cold]] void wait_refused(long why) noexcept {
+  static bool said = false;
+  if (!__atomic_exchange_n(&said, true, __ATOMIC_RELAXED))
+    sys::report() << "epoll_pwait is refused (error " << -why << "; a seccomp filter?): no fiber will hear of its descriptors\n";
+  const timespec pause{0, 10'000'000};
+  sys::raw(SYS_nanosleep, &pause, nullptr);
 }
 
 }  // namespace
@@ -48,7 +58,7 @@ int epoll_poller::wait(std::uint64_t timeout) noexcept {
   } else if (sys::have(sys::feature::pwait2)) {
     const timespec limit = sys::to_timespec(timeout);
     n = sys::raw(SYS_epoll_pwait2, epoll_fd_, &raw_[0], batch, timeout == ~std::uint64_t{0} ? nullptr : &limit, nullptr, 8);
-    if (n == -ENOSYS) {
+    if (n == -ENOSYS || n == -EPERM) {  // EPERM: older container run-times refuse by it what they do not know
       sys::mark_missing(sys::feature::pwait2);
       return 0;
     }
@@ -58,6 +68,8 @@ int epoll_poller::wait(std::uint64_t timeout) noexcept {
     if (ms > 0x7fffffff) ms = 0x7fffffff;
     n = sys::raw(SYS_epoll_pwait, epoll_fd_, &raw_[0], batch, timeout == ~std::uint64_t{0} ? -1 : static_cast<int>(ms), nullptr, 8);
   }
+  if (n < 0 && n != -EINTR) [[unlikely]]
+    wait_refused(n);
   int kept = 0;
   for (long i = 0; i < n; ++i) {
     const auto generation = static_cast<std::uint32_t>(raw_[i].data.u64 >> 32);

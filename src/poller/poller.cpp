@@ -52,6 +52,13 @@ poller* open(void* storage, std::size_t, long& error) noexcept {
   error = p->reopen();
   if (error == 0) return p;
   p->shut();  // what it had opened before the one that failed
+  if (!select && (error == -EPERM || error == -ENOSYS || error == -EACCES)) {
+    // A sandbox without epoll.
+    p = new (storage) select_poller;
+    error = p->reopen();
+    if (error == 0) return p;
+    p->shut();
+  }
   return nullptr;
 }
 
