@@ -159,6 +159,21 @@ int call_posix_fallocate64(int fd, off_t at, off_t n) {
   return next(fd, at, n);
 }
 
+void* call_mmap64(void* at, size_t n, int rights, int flags, int fd, off_t from) {
+  NEXT(mmap64);
+  long result;
+  if (answered<none>(SYS_mmap, result, at, n, rights, flags, fd, from)) return reinterpret_cast<void*>(posix(result));
+  return next(at, n, rights, flags, fd, from);
+}
+
+// Variadic for its callers: the address is in its register whether it was given or not.
+void* call_mremap(void* at, size_t n, size_t wanted, int flags, void* to) {
+  NEXT(mremap);
+  long result;
+  if (answered<none>(SYS_mremap, result, at, n, wanted, flags, to)) return reinterpret_cast<void*>(posix(result));
+  return next(at, n, wanted, flags, to);
+}
+
 int call_sigtimedwait(const sigset_t* set, siginfo_t* info, const timespec* limit) {
   NEXT(sigtimedwait);
   long result;

@@ -114,6 +114,9 @@ extern "C" __attribute__((visibility("hidden"))) void* weft_shim_before_vfork() 
 extern "C" __attribute__((visibility("hidden"))) patch::verdict weft_shim_syscall(patch::call_frame* frame) {
   static next_function next_syscall{"syscall"};
   const long nr = frame->nr;
+  // libc unmaps memory inside itself, where no wrapper sees it: what Weft remembers of mappings may be wrong by now.
+  long unused;
+  if (nr == SYS_futex) answered<none>(SYS_munmap, unused);
   if (nr >= 0 && nr < patch::handler_count)
     if (const patch::handler h = handler_of(nr); h != nullptr) {
       const patch::verdict v = h(frame, nr);

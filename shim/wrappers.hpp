@@ -53,6 +53,8 @@ int call_sigwait(const sigset_t* set, int* signal) WEFT_SYMBOL(sigwait);
 int call_fchmodat(int at, const char* path, mode_t mode, int flags) WEFT_SYMBOL(fchmodat);
 int call_posix_fadvise64(int fd, off_t at, off_t n, int advice) WEFT_SYMBOL(posix_fadvise64);
 int call_posix_fallocate64(int fd, off_t at, off_t n) WEFT_SYMBOL(posix_fallocate64);
+void* call_mmap64(void* at, size_t n, int rights, int flags, int fd, off_t from) WEFT_SYMBOL(mmap64);
+void* call_mremap(void* at, size_t n, size_t wanted, int flags, void* to) WEFT_SYMBOL(mremap);
 // signals.cpp
 int call_sigaction(int number, const struct sigaction* wanted, struct sigaction* before) WEFT_SYMBOL(sigaction);
 using signal_handler = void (*)(int);
