@@ -187,7 +187,7 @@ door_rows descriptor_rows() noexcept { return {rows, rows + sizeof rows / sizeof
 
 std::size_t door_table(door_rows* parts) noexcept {
   // One line a file of handlers.
-  constexpr door_rows (*files[])() noexcept = {descriptor_rows, signal_rows, child_rows, file_rows, path_rows, futex_rows};
+  constexpr door_rows (*files[])() noexcept = {descriptor_rows, signal_rows, child_rows, file_rows, path_rows, futex_rows, epoll_rows};
   std::size_t n = 0;
   for (auto* file : files) parts[n++] = file();
   static_assert(sizeof files / sizeof *files <= most_door_parts);

@@ -53,6 +53,7 @@ struct door_rows {
 inline constexpr int most_door_parts = 16;
 
 door_rows descriptor_rows() noexcept;  // dispatch.cpp
+door_rows epoll_rows() noexcept;       // dispatch_epoll.cpp
 door_rows futex_rows() noexcept;       // dispatch_futex.cpp
 door_rows signal_rows() noexcept;      // dispatch_signals.cpp
 door_rows child_rows() noexcept;       // dispatch_children.cpp
