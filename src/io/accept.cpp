@@ -1,9 +1,11 @@
-// accept and accept4. There is no MSG_DONTWAIT for it: poll(2) is asked first. Between two processes that accept from one
-// listening socket (prefork) the slower one then waits inside the kernel.
+// accept and accept4. There is no MSG_DONTWAIT for it: poll(2) is asked first. Another process that accepts from the same listening
+// socket (prefork) may be faster then, so on a blocking one the call itself is made by io_uring, or by a thread.
 #include <cerrno>
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include "io/descriptors.hpp"
+#include "io/offload.hpp"
 #include "io/ops.hpp"
 #include "io/plain_tcp.hpp"
 #include "io/until_ready.hpp"
@@ -25,6 +27,19 @@ void let_others_run(hub& h) noexcept {
   if (h.ready_first != nullptr) detail::yield(h);
 }
 
+bool may_block(int fd) noexcept {
+  const long flags = sys::raw(SYS_fcntl, fd, F_GETFL);
+  return flags >= 0 && (flags & O_NONBLOCK) == 0;
+}
+
+// A connection was there a moment ago.
+long accept_now(hub& h, const offload_call& call) noexcept {
+  // The ring takes it at once if it is still there; a thread has to be waited for.
+  const nanos deadline = ring_takes(h, call) ? detail::now(h) : never;
+  const long got = offload(h, call, deadline, "accept", offload_kind::waits);
+  return got == timed_out ? -EAGAIN : got;
+}
+
 }  // namespace
 
 long accept4(hub& h, caller who, int fd, void* address, void* size, int flags) noexcept {
@@ -33,8 +48,10 @@ long accept4(hub& h, caller who, int fd, void* address, void* size, int flags) n
   if ((flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != 0) return as_it_is();
   const auto attempt = [&]() noexcept -> long {
     const long ready = ready_now(fd, POLLIN);
+    if (ready < 0) return ready;
     // On what is no listener the call fails at once, and poll(2) may never call it ready.
-    return ready == 0 && listens(fd) ? -EAGAIN : ready < 0 ? ready : as_it_is();
+    if (ready == 0) return listens(fd) ? -EAGAIN : as_it_is();
+    return may_block(fd) ? accept_now(h, call_of(SYS_accept4, fd, address, size, flags)) : as_it_is();
   };
   park_rules rules(h, who, fd, side::receive);
   const long got = until_ready(h, rules, fd, poller::in, "accept", attempt, as_it_is);

@@ -10,6 +10,7 @@ long file_position::wait(const char* reason) noexcept {
       continue;
     }
     detail::waiter w(reason);
+    w.uninterruptible = true;
     p->waiting_.push_back(w);
     const wake why = detail::park(h_, w);
     if (why != wake::ready) return ended_by(why);

@@ -48,13 +48,13 @@ long lock_region(hub& h, int fd, int command, void* region) noexcept {
 long msgsnd(hub& h, int queue, const void* message, std::size_t size, int flags) noexcept {
   const long got = sys::raw(SYS_msgsnd, queue, message, size, flags | IPC_NOWAIT);
   if (got != -EAGAIN || (flags & IPC_NOWAIT) != 0) return got;
-  return wait_by_thread(h, call_of(SYS_msgsnd, queue, message, size, flags), "msgsnd");
+  return never_again(wait_by_thread(h, call_of(SYS_msgsnd, queue, message, size, flags), "msgsnd"));
 }
 
 long msgrcv(hub& h, int queue, void* message, std::size_t size, long type, int flags) noexcept {
   const long got = sys::raw(SYS_msgrcv, queue, message, size, type, flags | IPC_NOWAIT);
   if (got != -ENOMSG || (flags & IPC_NOWAIT) != 0) return got;
-  return wait_by_thread(h, call_of(SYS_msgrcv, queue, message, size, type, flags), "msgrcv");
+  return never_again(wait_by_thread(h, call_of(SYS_msgrcv, queue, message, size, type, flags), "msgrcv"));
 }
 
 long semtimedop(hub& h, int set, void* operations, std::size_t count, const timespec* limit) noexcept {
@@ -65,7 +65,7 @@ long semtimedop(hub& h, int set, void* operations, std::size_t count, const time
   if (got != -EAGAIN || length == 0) return got;
   // Where an operation with IPC_NOWAIT was what failed, it does so again.
   const long waited = wait_by_thread(h, call_of(SYS_semop, set, operations, count), "semop", deadline_in(h, length));
-  return waited == timed_out && limit != nullptr ? -EAGAIN : waited;
+  return waited == timed_out && limit != nullptr ? -EAGAIN : never_again(waited);
 }
 
 namespace {
@@ -120,7 +120,7 @@ long io_getevents(hub& h, unsigned long context, long least, long most, void* ev
       h, call_of(SYS_io_getevents, context, least - got, most - got, static_cast<char*>(events) + got * event_bytes, 0L),
       "io_getevents", deadline_in(h, length));
   if (rest >= 0) return got + rest;
-  return got > 0 || rest == timed_out ? got : rest;
+  return got > 0 || rest == timed_out ? got : never_again(rest);
 }
 
 }  // namespace weft::io

@@ -146,6 +146,14 @@ long offload(hub& h, const offload_call& call, nanos deadline, const char* reaso
   return result;
 }
 
+bool ring_takes(hub& h, const offload_call& call) noexcept {
+  offload_state* s = state_of(h);
+  if (s == nullptr || !can_ring(call)) return false;
+  const inside_weft guard(h);
+  const offload_ring* ring = ring_of(h, *s);
+  return ring != nullptr && ring->supports(call);
+}
+
 void credentials_changed() noexcept { retire_threads(); }
 
 void offload_after_fork(hub& h) noexcept {

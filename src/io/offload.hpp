@@ -24,7 +24,8 @@ enum class offload_kind : std::uint8_t {
   // kernel lets it be. Where no thread can be made it is called here, blocking.
   brief,
   // It waits for somebody (a lock, a message, the other end of a FIFO, a child): a thread of its own takes it. It must come back
-  // with EINTR, changing nothing, when a signal interrupts it. -EAGAIN where no thread can be made.
+  // with EINTR, changing nothing, when a signal interrupts it. -EAGAIN where no thread can be made. A signal for the program
+  // (signals.hpp) ends it as `signalled`.
   waits,
 };
 
@@ -44,6 +45,9 @@ offload_call call_of(long nr, Args... args) noexcept {
 // Parks the running fiber until `call` is over. The call's result, >= 0 or -errno (never EINTR of its own), or an ended code.
 // A time limit belongs into `deadline` (then the answer is `timed_out`), never into the call: an interrupted call is made again.
 long offload(hub& h, const offload_call& call, nanos deadline, const char* reason, offload_kind kind) noexcept;
+
+// Whether the hub's ring has an operation for the call: one that can be done at once is then done without parking.
+bool ring_takes(hub& h, const offload_call& call) noexcept;
 
 // The credentials of this process have changed: threads made before are not used any more.
 void credentials_changed() noexcept;

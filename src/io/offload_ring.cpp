@@ -108,9 +108,8 @@ bool offload_ring::submit(const io_uring_sqe& sqe) noexcept {
 }
 
 bool offload_ring::start(hub& h, offload_op& op) noexcept {
-  const unsigned operation = ring_operation(op.call);
   // A quarter of the completions is left to cancellations.
-  if (operation >= operations || (supported_ >> operation & 1) == 0 || under_way_ >= room_ - room_ / 4) return false;
+  if (!supports(op.call) || under_way_ >= room_ - room_ / 4) return false;
   io_uring_sqe sqe;
   sys::fill(&sqe, 0, sizeof sqe);
   fill_submission(op.call, sqe);

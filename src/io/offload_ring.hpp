@@ -28,6 +28,10 @@ public:
   // False when the ring cannot take it: an operation of a newer kernel, too many under way.
   bool start(hub& h, offload_op& op) noexcept;
   void cancel(offload_op& op) noexcept;
+  bool supports(const offload_call& call) const noexcept {
+    const unsigned operation = ring_operation(call);
+    return operation < operations && (supported_ >> operation & 1) != 0;
+  }
   int descriptor() const noexcept { return fd_; }
 
   void close(hub& h) noexcept;

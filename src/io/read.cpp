@@ -1,7 +1,7 @@
 // read and readv on whatever can be waited for: sockets, pipes, terminals, eventfds. Files on disk are file_transfer.cpp's.
 //
-// RWF_NOWAIT asks the kernel not to wait in this one call. Where a file does not know it (terminals, old kernels), poll(2) is
-// asked first: another reader may then be faster and this call block, which io_uring or an offload thread would avoid.
+// RWF_NOWAIT asks the kernel not to wait in this one call. Where a file does not know it (terminals, pipes of kernels before 6.4),
+// poll(2) is asked first; another reader may then be faster, so a pipe or terminal that is not O_NONBLOCK is read by a thread.
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/uio.h>
@@ -9,6 +9,7 @@
 #include "io/fd_facts.hpp"
 #include "io/file_transfer.hpp"
 #include "io/ops.hpp"
+#include "io/shared_end.hpp"
 #include "io/plain_tcp.hpp"
 #include "io/until_ready.hpp"
 #include "sys/features.hpp"
@@ -21,7 +22,8 @@ constexpr unsigned long most_parts = 1024;  // UIO_MAXIOV
 
 class parts_reader {
 public:
-  parts_reader(int fd, const iovec* parts, unsigned long count) noexcept : fd_(fd), parts_(parts), count_(count) {}
+  parts_reader(hub& h, int fd, const iovec* parts, unsigned long count) noexcept
+      : h_(h), fd_(fd), parts_(parts), count_(count) {}
 
   long operator()() noexcept {
     if (nowait_) {
@@ -38,7 +40,11 @@ public:
     }
     if (!opened_for(fd_, O_RDONLY)) return -EBADF;  // of which poll(2) knows nothing
     const long ready = ready_now(fd_, POLLIN);
-    return ready == 0 ? -EAGAIN : ready < 0 ? ready : as_it_is();
+    if (ready <= 0) return ready == 0 ? -EAGAIN : ready;
+    return shared_and_blocking(fd_, kind()) ? by_thread() : as_it_is();
+  }
+  long by_thread() const noexcept {
+    return offload(h_, call_of(SYS_readv, fd_, parts_, count_), never, "read", offload_kind::waits);
   }
   long as_it_is() const noexcept { return sys::raw(SYS_readv, fd_, parts_, count_); }
 
@@ -50,6 +56,7 @@ private:
     return kind_;
   }
 
+  hub& h_;
   int fd_;
   const iovec* parts_;
   unsigned long count_;
@@ -76,8 +83,8 @@ long readv(hub& h, caller who, int fd, const iovec* parts, unsigned long count) 
   if (e != nullptr && kind_of(fd, *e) == core::fd_kind::file)
     if (const long got = transfer(h, who, {false, fd, parts, count, -1, 0}); got != not_on_disk) return got;
   park_rules rules(h, who, fd, side::receive);
-  parts_reader reader(fd, parts, count);
-  return until_ready(h, rules, fd, poller::in, "read", [&] { return reader(); }, [&] { return reader.as_it_is(); });
+  parts_reader reader(h, fd, parts, count);
+  return until_ready(h, rules, fd, poller::in, "read", [&] { return reader(); }, [&] { return reader.by_thread(); });
 }
 
 }  // namespace weft::io

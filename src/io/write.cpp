@@ -9,6 +9,7 @@
 #include "io/ops.hpp"
 #include "io/plain_tcp.hpp"
 #include "io/send_all.hpp"
+#include "io/shared_end.hpp"
 #include "io/user_memory.hpp"
 #include "sys/features.hpp"
 #include "sys/syscall.hpp"
@@ -22,7 +23,8 @@ constexpr unsigned long most_parts = 1024;  // UIO_MAXIOV
 
 class parts_writer {
 public:
-  parts_writer(int fd, const iovec* parts, unsigned long count) noexcept : fd_(fd), parts_(parts), count_(count) {}
+  parts_writer(hub& h, int fd, const iovec* parts, unsigned long count) noexcept
+      : h_(h), fd_(fd), parts_(parts), count_(count) {}
 
   // Writes what lies behind `done` bytes, or some of it, without waiting.
   long operator()(std::size_t done) noexcept {
@@ -44,6 +46,8 @@ public:
     if (!opened_for(fd_, O_WRONLY)) return -EBADF;  // of which poll(2) knows nothing
     const long ready = ready_now(fd_, POLLOUT);
     if (ready <= 0) return ready == 0 ? -EAGAIN : ready;
+    if (shared_and_blocking(fd_, kind()))
+      return offload(h_, call_of(SYS_writev, fd_, at, count), never, "write", offload_kind::waits);
     const std::size_t room = is(facts::kind::pipe) ? pipe_room : is(facts::kind::terminal) ? terminal_room : 0;
     if (room == 0) return sys::raw(SYS_writev, fd_, at, count);
     if (at == parts_ && !readable(parts_, count_ * sizeof(iovec))) return -EFAULT;
@@ -66,11 +70,13 @@ private:
     message.msg_iovlen = count;
     return sys::raw(SYS_sendmsg, fd_, &message, MSG_DONTWAIT | flags);
   }
-  bool is(facts::kind k) noexcept {
+  long kind() noexcept {
     if (kind_ < 0) kind_ = facts::ask_kind(fd_);
-    return kind_ == static_cast<long>(k);
+    return kind_;
   }
+  bool is(facts::kind k) noexcept { return kind() == static_cast<long>(k); }
 
+  hub& h_;
   int fd_;
   const iovec* parts_;
   unsigned long count_;
@@ -83,7 +89,7 @@ long write_parts(hub& h, caller who, int fd, const iovec* parts, unsigned long c
   core::fd_entry* e = h.fds.get(fd);
   if (e != nullptr && kind_of(fd, *e) == core::fd_kind::file)
     if (const long got = transfer(h, who, {true, fd, parts, count, -1, 0}); got != not_on_disk) return got;
-  parts_writer writer(fd, parts, count);
+  parts_writer writer(h, fd, parts, count);
   const long sent = writer(0);
   if (sent < 0 && sent != -EAGAIN) return sent;
   if (!readable(parts, count * sizeof(iovec))) return sent < 0 ? -EFAULT : sent;

@@ -354,6 +354,38 @@ TEST_CASE("files are read and written at offsets, synced, cut and opened, with t
   });
 }
 
+TEST_CASE("a handled signal ends a wait with EINTR, or has it made again, as the kernel would") {
+  const folder dir;
+  const descriptor a(::open(dir.file("f").c_str(), O_RDWR | O_CREAT, 0600)), b(::open(dir.file("f").c_str(), O_RDWR));
+  const int queue = ::msgget(IPC_PRIVATE, 0600);
+  static volatile sig_atomic_t handled = 0;
+  for (const int flags : {0, SA_RESTART}) {
+    struct sigaction action {}, before {};
+    action.sa_handler = [](int) { handled = handled + 1; };
+    action.sa_flags = flags;
+    ::sigaction(SIGUSR2, &action, &before);
+    handled = 0;
+    const auto interrupt = [] {
+      ::kill(::getpid(), SIGUSR2);
+      weft::testing::wait_all_blocked();
+    };
+    // Never made again, whatever the flag.
+    long buffer[4];
+    CHECK(waits_until([&] { return ::msgrcv(queue, buffer, 8, 0, 0); }, interrupt).error == EINTR);
+    CHECK(handled == 1);
+    REQUIRE(::flock(a, LOCK_EX) == 0);
+    const outcome o = waits_until([&] { return ::flock(b, LOCK_EX); }, [&] {
+      interrupt();
+      ::flock(a, LOCK_UN);
+    });
+    CHECK(handled == 2);
+    CHECK(o.error == (flags == 0 ? EINTR : 0));
+    ::flock(b, LOCK_UN);
+    ::sigaction(SIGUSR2, &before, nullptr);
+  }
+  ::msgctl(queue, IPC_RMID, nullptr);
+}
+
 TEST_CASE("kernel AIO is waited for") {
   aio_context_t context = 0;
   if (::syscall(SYS_io_setup, 4, &context) != 0) return;
