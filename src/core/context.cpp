@@ -147,26 +147,23 @@ namespace {
   *h.errno_at = error;
 }
 
-[[gnu::noinline]] void jump_with_vectors(hub& h, fiber_base* self, fiber_base* next) noexcept {
-  // The area is on the parked fiber's own stack; its size is the machine's.
+}  // namespace
+
+[[gnu::noinline]] void with_vectors_saved(hub& h, fiber_base* self, void (*fn)(hub&, fiber_base*)) noexcept {
+  const bool live = self->live_vectors;
+  self->live_vectors = false;
+  // The area is on the fiber's own stack; its size is the machine's.
   auto* area = static_cast<char*>(__builtin_alloca_with_align(vectors::area_bytes(), 64 * 8));
   vectors::save(area);
-  jump_announced(h, self, next);
+  fn(h, self);
   vectors::restore(area);
+  self->live_vectors = live;
 }
-
-}  // namespace
 
 [[gnu::noinline]] void jump_with_care(hub& h, fiber_base* self, fiber_base* next) noexcept {
   const eh_globals eh = *h.eh;
   *h.eh = {};
-  if (self->live_vectors) {
-    self->live_vectors = false;
-    jump_with_vectors(h, self, next);
-    self->live_vectors = true;
-  } else {
-    jump_announced(h, self, next);
-  }
+  jump_announced(h, self, next);
   *h.eh = eh;
 }
 

@@ -133,6 +133,10 @@ void hub_post(hub& h, remote_node& n) noexcept;
 // Runs what other threads have sent, in the order in which it came.
 void take_remote(hub& h) noexcept;
 
+// Calls fn(h, self) with the vector registers of the running fiber saved, and gives them back: inside a rewritten system call they
+// belong to its caller, and whatever the hub runs of others (take_remote, turn) is ordinary C++.
+void with_vectors_saved(hub& h, fiber_base* self, void (*fn)(hub&, fiber_base*)) noexcept;
+
 // The next fiber to run, taken from the ready queue; polls and waits until there is one.
 fiber_base* next_ready(hub& h) noexcept;
 

@@ -142,7 +142,7 @@ extern "C" {
   self->parked = &w;
   self->state = fiber_state::parked;
   ++h.stats.parks;
-  core::switch_to(h, self, core::pick(h));
+  core::switch_away(h, self);
   return w.result;
 }
 
@@ -186,7 +186,7 @@ wake park(hub& h, waiter& w, nanos deadline) noexcept { return weft_switch_park_
     return wake::impossible;
   core::make_ready(self);
   ++h.stats.other_switches;
-  core::switch_to(h, self, core::pick(h));
+  core::switch_away(h, self);
   return self->cancel_hint ? cancellation_due(h) : wake::ready;
 }
 

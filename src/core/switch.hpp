@@ -105,11 +105,20 @@ struct back {
     next = first_run(h, next);
   next->state = fiber_state::running;
   if (next == self) return {&h, self};
-  if ((care_needed(h) | std::uint64_t{self->live_vectors}) != 0) [[unlikely]] {
+  if (care_needed(h) != 0) [[unlikely]] {
     jump_with_care(h, self, next);
     return {&h, self};
   }
   return jump_to(h, self, next);
+}
+
+// Picks the next fiber and switches to it. What is looked at on the way (timers, posted work) runs ordinary C++: vector registers that
+// belong to the caller of a system call are saved before.
+[[gnu::always_inline]] inline void switch_away(hub& h, fiber_base* self) noexcept {
+  if (self->live_vectors) [[unlikely]]
+    with_vectors_saved(h, self, [](hub& hub, fiber_base* f) noexcept { switch_to(hub, f, pick(hub)); });
+  else
+    switch_to(h, self, pick(h));
 }
 
 }  // namespace weft::core

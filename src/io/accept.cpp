@@ -23,7 +23,7 @@ bool listens(int fd) noexcept {
 // With connections coming without end an acceptor would never park: now and then it lets those run that it has started.
 void let_others_run(hub& h) noexcept {
   if ((++h.ticks & 15) != 0) return;
-  core::turn(h, 0);
+  core::with_vectors_saved(h, detail::current_fiber(), [](hub& hub, detail::fiber_base*) noexcept { core::turn(hub, 0); });
   if (h.ready_first != nullptr) detail::yield(h);
 }
 

@@ -22,6 +22,8 @@ place places[most_signals + 1];
 constexpr std::uint64_t known_flags = 0xdc000807;
 constexpr std::uint64_t never_blocked = signal_bit(SIGKILL) | signal_bit(SIGSTOP);
 
+std::uint64_t text_begin = 0, text_end = 0;
+
 const void* const entry = reinterpret_cast<const void*>(&weft_signal_entry);
 
 bool is_handler(const void* handler) noexcept { return reinterpret_cast<std::uintptr_t>(handler) > 1; }  // not SIG_DFL, SIG_IGN
@@ -65,6 +67,13 @@ private:
 };
 
 }  // namespace
+
+void note_own_text(const void* begin, const void* end) noexcept {
+  text_begin = reinterpret_cast<std::uint64_t>(begin);
+  text_end = reinterpret_cast<std::uint64_t>(end);
+}
+
+bool is_own_text(std::uint64_t address) noexcept { return address - text_begin < text_end - text_begin; }
 
 bool convertible(long number) noexcept {
   if (number < 1 || number > most_signals) return false;

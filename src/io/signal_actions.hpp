@@ -26,6 +26,11 @@ bool convertible(long number) noexcept;
 // Puts Weft's entry in front of the handlers that the program has installed already.
 void adopt_actions() noexcept;
 
+// Where libweft.so's own code lies. A handler that interrupted it outside of any call makes its calls in the kernel, for nothing can
+// park there; it must not leave by siglongjmp. Never set where Weft is linked into the program: its code is then the program's.
+void note_own_text(const void* begin, const void* end) noexcept;
+bool is_own_text(std::uint64_t address) noexcept;
+
 // The program's action, for the entry. Callable in a signal handler.
 signal_action action_of(int number) noexcept;
 // SA_RESETHAND: the default again.

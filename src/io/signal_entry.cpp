@@ -148,7 +148,7 @@ handled run_due_signals(hub& h, fiber_base* self) noexcept {
     unmark_due(self);
     // What was recorded inside this call may still be in the inbox: it is this fiber's, if nobody else was in a call.
     begin_call(self);
-    core::take_remote(h);
+    core::with_vectors_saved(h, self, [](hub& hub, fiber_base*) noexcept { core::take_remote(hub); });
     end_call(self);
     unmark_due(self);
     while (record* r = take_due(h, self)) {
@@ -189,11 +189,15 @@ extern "C" void weft_signal_entry(int number, siginfo_t* info, void* context) {
     reinterpret_cast<program_handler>(a.handler)(number, info, context);
     return;
   }
-  // What the handler interrupted may be the middle of a change to the hub's lists: until it returns, or jumps away, fibers are woken
-  // through the inbox only (in_handler).
+  // What the handler interrupted may be the middle of a change to the hub's lists. Until it returns, or jumps away, fibers are woken
+  // through the inbox only (hub_at_rest); on top of Weft's own code nothing may park, either.
+  const auto at = static_cast<std::uint64_t>(static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
+  const unsigned inside = is_own_text(at) ? 1 : 0;
   const auto before = h->handler;
   h->handler = {h->block->current, reinterpret_cast<std::uint64_t>(__builtin_frame_address(0))};
+  h->block->in_weft += inside;
   reinterpret_cast<program_handler>(a.handler)(number, info, context);
+  h->block->in_weft -= inside;
   h->handler = before;
   if (others) send(*h, number, info, a, true);
 }

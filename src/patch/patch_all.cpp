@@ -1,6 +1,8 @@
 // weft::patch_all(): fills the table of handlers from the door's list of calls and redirects the sites of every loaded object.
 #include "weft/patch.hpp"
 
+#include <link.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -26,6 +28,24 @@ void fill_handlers() {
   io::each_door([&](const io::door_entry& row) {
     if (io::group_selected(row.group, selection)) patch::set_handler(row.nr, row.handle);
   });
+}
+
+// Tells io where libweft.so lies.
+void note_own_text() {
+  dl_iterate_phdr(
+      [](dl_phdr_info* object, std::size_t, void*) {
+        if (object->dlpi_name == nullptr || *object->dlpi_name == 0) return 0;  // the program itself
+        const auto entry = reinterpret_cast<std::uintptr_t>(&io::weft_signal_entry);
+        for (int i = 0; i < object->dlpi_phnum; ++i) {
+          const ElfW(Phdr)& part = object->dlpi_phdr[i];
+          const std::uintptr_t begin = object->dlpi_addr + part.p_vaddr;
+          if (part.p_type != PT_LOAD || entry - begin >= part.p_memsz) continue;
+          io::note_own_text(reinterpret_cast<const void*>(begin), reinterpret_cast<const void*>(begin + part.p_memsz));
+          return 1;
+        }
+        return 0;
+      },
+      nullptr);
 }
 
 void say(const patch::result& r) {
@@ -64,7 +84,9 @@ door wanted_door() {
 }
 
 void adopt_signal_handlers() {
-  if (io::group_selected("signal", std::getenv("WEFT_PATCH"))) io::adopt_actions();
+  if (!io::group_selected("signal", std::getenv("WEFT_PATCH"))) return;
+  note_own_text();
+  io::adopt_actions();
 }
 
 void open_symbols() {

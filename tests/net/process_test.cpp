@@ -158,7 +158,8 @@ TEST_CASE("directory, environment, session and descriptors are as asked for") {
   const auto r = weft::run_process({"sh", "-c", "pwd; echo $ONE-$HOME; ls /proc/self/fd | wc -l; cut -d' ' -f5 /proc/$$/stat; echo $$"}, {},
                                    {.out = redirect::pipe(), .env = {{"ONE=1", "PATH=/usr/bin:/bin"}}, .cwd = "/usr", .new_group = true});
   std::vector<std::string> lines;
-  for (std::size_t at = 0, end; (end = r.out.find('\n', at)) != std::string::npos; at = end + 1) lines.push_back(r.out.substr(at, end - at));
+  for (std::size_t at = 0, end; (end = r.out.find('\n', at)) != std::string::npos; at = end + 1)
+    lines.push_back(r.out.substr(at, end - at));
   REQUIRE(lines.size() == 5);
   CHECK(lines[0] == "/usr");
   CHECK(lines[1] == "1-");

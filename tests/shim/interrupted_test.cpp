@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 
 #include <ctime>
+#include <memory>
+#include <vector>
 
 #include "interrupted.hpp"
 #include "weft/patch.hpp"
@@ -283,4 +285,81 @@ TEST_CASE("with nobody in a call the handler runs where the hub polls") {
   weft::this_fiber::sleep_for(std::chrono::milliseconds(300));
   sender.join();
   CHECK(heard.runs == 1);
+}
+
+namespace {
+
+std::atomic<long> storm_heard{0};
+void count_storm(int, siginfo_t* info, void*) { storm_heard += info->si_value.sival_int; }
+
+// As careful programs do it.
+template <class Call>
+ssize_t persist(Call call) {
+  for (;;)
+    if (const ssize_t n = call(); n >= 0 || errno != EINTR) return n;
+}
+
+}  // namespace
+
+TEST_CASE("under a storm of signals no byte and no signal is lost") {
+  const active weft_is;
+  for (const int flags : {0, SA_RESTART}) {
+    CAPTURE(flags);
+    struct sigaction action {};
+    action.sa_sigaction = count_storm;
+    action.sa_flags = SA_SIGINFO | flags;
+    sigaction(SIGRTMIN, &action, nullptr);
+    storm_heard = 0;
+    constexpr int rounds = 300, pairs = 4, signals = 1500;
+    std::vector<weft::fiber<long>> all;
+    std::vector<std::unique_ptr<pipe_ends>> pipes;
+    for (int k = 0; k < pairs; ++k) {
+      pipes.push_back(std::make_unique<pipe_ends>());
+      pipes.push_back(std::make_unique<pipe_ends>());
+      pipe_ends &there = *pipes[pipes.size() - 2], &back = *pipes.back();
+      all.push_back(weft::spawn([&, k] {
+        long sum = 0;
+        for (int i = 0; i < rounds; ++i) {
+          const char c = static_cast<char>(i % 100);
+          char answer = -1;
+          if (persist([&] { return write(there.fds[1], &c, 1); }) != 1) return -1L;
+          if (k % 2 == 0) {
+            pollfd one{back.fds[0], POLLIN, 0};
+            persist([&] { return poll(&one, 1, 100'000); });
+          }
+          if (persist([&] { return read(back.fds[0], &answer, 1); }) != 1) return -2L;
+          sum += answer;
+          if (i % 16 == 0) usleep(100);
+        }
+        return sum;
+      }));
+      all.push_back(weft::spawn([&] {
+        for (int i = 0; i < rounds; ++i) {
+          char c;
+          if (persist([&] { return read(there.fds[0], &c, 1); }) != 1) return -3L;
+          if (persist([&] { return write(back.fds[1], &c, 1); }) != 1) return -4L;
+        }
+        return 0L;
+      }));
+    }
+    std::atomic<bool> over{false};
+    std::thread sender([&, main = pthread_self()] {
+      sigset_t everything;
+      sigfillset(&everything);
+      pthread_sigmask(SIG_SETMASK, &everything, nullptr);
+      for (int i = 0; i < signals; ++i) {
+        while (i % 2 == 0 ? pthread_sigqueue(main, SIGRTMIN, {.sival_int = 1}) != 0 : sigqueue(getpid(), SIGRTMIN, {.sival_int = 1}) != 0)
+          usleep(500);
+        if (i % 8 == 0) usleep(50);
+      }
+      over = true;
+    });
+    long expected = 0;
+    for (int i = 0; i < rounds; ++i) expected += i % 100;
+    for (std::size_t k = 0; k < all.size(); ++k) CHECK(all[k].get() == (k % 2 == 0 ? expected : 0));
+    while (!over) persist([] { return usleep(1000); });
+    sender.join();
+    for (int k = 0; k < 1000 && storm_heard != signals; ++k) weft::this_fiber::sleep_for(std::chrono::milliseconds(1));
+    CHECK(storm_heard == signals);
+  }
 }

@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstring>
+#include <string>
+#include <thread>
 
 #include <weft/weft.hpp>
 
@@ -86,4 +89,28 @@ TEST_CASE("xmm registers survive a park in an inline system call") { two_fibers(
 
 TEST_CASE("ymm registers survive a park in an inline system call") {
   if (__builtin_cpu_supports("avx")) two_fibers(read_with_avx, 32);
+}
+
+TEST_CASE("vector registers survive what timers and other threads have run while the reader itself polls") {
+  REQUIRE(weft::patch_all().sites_patched > 0);
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const registers mine = pattern(7);
+  registers after{};
+  char got = 0;
+  // Each is ordinary C++ that runs in the middle of the reader's park.
+  for (int k = 1; k <= 3; ++k) weft::call_later(std::chrono::milliseconds(k), [k, text = std::string("a")] {
+    if (k == 3) CHECK(text.size() == 1);
+  });
+  auto last = weft::call_later(std::chrono::milliseconds(20), [&] { CHECK(write(ends[1], "x", 1) == 1); });
+  auto reader = weft::spawn([&] { CHECK(read_with_sse(ends[0], &got, mine, after) == 1); });
+  std::thread other([h = weft::this_hub()]() mutable {
+    for (int k = 0; k < 3; ++k) h.post([text = std::string("posted from afar")] { static_cast<void>(text); });
+  });
+  reader.join();
+  other.join();
+  CHECK(got == 'x');
+  for (std::size_t r = 0; r < 16; ++r) CHECK(std::memcmp(&mine[r * 32], &after[r * 32], 16) == 0);
+  close(ends[0]);
+  close(ends[1]);
 }
