@@ -81,7 +81,8 @@ struct process_output {
   std::string out, err;  // of the streams that are pipes
 };
 
-// A child. Movable, while no fiber waits in it. The destructor kills (SIGKILL) and collects a child that was not waited for, and
+// A child of the process that started it (in a fork of that one a copy does nothing). Movable, while no fiber waits in it. The
+// destructor kills (SIGKILL) and collects a child that was not waited for, and
 // parks for that, also when its fiber is cancelled: so a cancelled communicate() leaves no process behind (trio).
 class WEFT_API process {
 public:
@@ -135,6 +136,7 @@ private:
   void put_away() noexcept;
 
   pid_t pid_ = -1;
+  pid_t parent_ = -1;  // who started it: in a forked child a copy of this object is nobody's
   std::string name_;
   std::optional<exit_status> status_;
   stream in_, out_, err_;

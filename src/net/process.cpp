@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstring>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "core/hub.hpp"
 #include "io/children.hpp"
@@ -36,6 +37,7 @@ std::string exit_status::to_string() const {
 process::process(std::vector<std::string> argv, const process_options& options) {
   net::started s = net::start_process(argv, options);
   pid_ = s.pid;
+  parent_ = getpid();
   name_ = std::move(argv[0]);
   in_ = std::move(s.in);
   out_ = std::move(s.out);
@@ -43,7 +45,8 @@ process::process(std::vector<std::string> argv, const process_options& options) 
 }
 
 process::process(process&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), name_(std::move(other.name_)), status_(std::exchange(other.status_, std::nullopt)),
+    : pid_(std::exchange(other.pid_, -1)), parent_(other.parent_), name_(std::move(other.name_)),
+      status_(std::exchange(other.status_, std::nullopt)),
       in_(std::move(other.in_)), out_(std::move(other.out_)), err_(std::move(other.err_)), written_(other.written_),
       out_text_(std::move(other.out_text_)), err_text_(std::move(other.err_text_)) {}
 
@@ -51,6 +54,7 @@ process& process::operator=(process&& other) noexcept {
   if (this == &other) return *this;
   put_away();
   pid_ = std::exchange(other.pid_, -1);
+  parent_ = other.parent_;
   name_ = std::move(other.name_);
   status_ = std::exchange(other.status_, std::nullopt);
   in_ = std::move(other.in_);
@@ -100,7 +104,7 @@ std::optional<exit_status> process::wait_to(detail::nanos deadline) {
 }
 
 void process::put_away() noexcept {
-  if (pid_ < 0 || status_) return;
+  if (pid_ < 0 || status_ || parent_ != getpid()) return;
   in_.close();
   out_.close();
   err_.close();

@@ -187,6 +187,19 @@ TEST_CASE("a program that cannot be started is named") {
   CHECK(open_descriptors() == before);
 }
 
+TEST_CASE("a fork's copy of the object leaves the child alone") {
+  auto p = shell("exec sleep 100");
+  const pid_t copy = fork();
+  if (copy == 0) {
+    { weft::process mine(std::move(p)); }
+    _exit(0);
+  }
+  CHECK(::waitpid(copy, nullptr, 0) == copy);
+  CHECK_FALSE(p.poll());
+  p.kill();
+  CHECK(p.wait().signal() == SIGKILL);
+}
+
 TEST_CASE("a status that somebody else collected is reported as such") {
   auto p = shell("exit 3");
   int status = 0;
