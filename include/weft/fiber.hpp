@@ -86,7 +86,13 @@ protected:
 
 private:
   static void retain(detail::fiber_base* f);
-  static void release(detail::fiber_base* f) noexcept;
+  static void release(detail::fiber_base* f) noexcept {
+    if (detail::on_hub(f->home)) [[likely]]
+      detail::fiber_release(f);
+    else
+      release_far(f);
+  }
+  static void release_far(detail::fiber_base* f) noexcept;
 };
 
 // A handle on a fiber whose function returns T.

@@ -23,6 +23,24 @@ fiber_block fiber_alloc(hub& h, std::size_t size, std::size_t stack_size) noexce
   return {block, fresh ? 0 : static_cast<fiber_base*>(block)->epoch + 1, static_cast<std::uint8_t>(log2)};
 }
 
+fiber_base* fiber_spawn(hub& h, const fiber_ops* ops, std::size_t stack_size) noexcept {
+  const fiber_block block = fiber_alloc(h, ops->size, stack_size);
+  if (block.at == nullptr) [[unlikely]]
+    return nullptr;
+  auto* f = ::new (block.at) fiber_base;
+  f->home = &h;
+  f->ops = ops;
+  f->refs = 2;  // the caller's and the run's own
+  f->epoch = block.epoch;
+  f->stack_log2 = block.stack_log2;
+  f->site = __builtin_return_address(0);
+  ++h.stats.fibers_created;
+  ++h.live;
+  core::make_ready(h, f);
+  f->state = fiber_state::created;
+  return f;
+}
+
 void fiber_dealloc(hub& h, fiber_block block, std::size_t size) noexcept {
   static_cast<fiber_base*>(block.at)->epoch = block.epoch;
   h.blocks.give(block.at, size);
@@ -39,8 +57,7 @@ void fiber_start(fiber_base* f) noexcept {
   f->state = fiber_state::created;
 }
 
-void fiber_release(fiber_base* f) noexcept {
-  if (--f->refs != 0) return;
+void fiber_free(fiber_base* f) noexcept {
   hub& h = *f->home;
   // A cancellation from another thread may be on its way to this fiber: it must arrive before the block is another fiber's.
   if (!h.inbox.quick_empty() && !h.closing) [[unlikely]]

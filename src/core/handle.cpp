@@ -169,11 +169,7 @@ void any_fiber::retain(fiber_base* f) {
   detail::fiber_retain(f);
 }
 
-void any_fiber::release(fiber_base* f) noexcept {
-  if (detail::on_hub(f->home)) {
-    detail::fiber_release(f);
-    return;
-  }
+void any_fiber::release_far(fiber_base* f) noexcept {
   // Dropped on another OS thread: the reference goes home.
   const auto run = [](detail::hub&, core::remote_node* n) noexcept {
     const std::unique_ptr<core::request> mine(static_cast<core::request*>(n));

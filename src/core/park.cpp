@@ -4,6 +4,7 @@
 // same time withdraws it: unlinked, timer disarmed. A second waker finds it not pending and does nothing.
 #include "core/hub.hpp"
 #include "core/switch.hpp"
+#include "weft/detail/switch_call.hpp"
 
 namespace weft::core {
 namespace {
@@ -65,13 +66,6 @@ void scope_timed_out(detail::timer_node* t) noexcept {
   detail::scope_cancel(s);
 }
 
-// On the kernel's alternate signal stack, or inside Weft itself, there is no way back from a switch.
-bool no_way_back(const detail::carrier* c) noexcept {
-  std::uint64_t here;
-  asm("mov %%rsp, %0" : "=r"(here));
-  return c->in_weft != 0 || here - c->signal_stack < c->signal_stack_size;
-}
-
 }  // namespace
 
 bool parking_impossible(const hub& h) noexcept { return no_way_back(h.block); }
@@ -109,13 +103,7 @@ wake cancellation_due(hub& h) noexcept {
   return f->cancel_hint ? due_for(f, h.eh->uncaught) : wake::pending;
 }
 
-// weft_switch_park and weft_switch_yield (entry_x86_64.S) call the plain functions.
-extern "C" {
-[[gnu::visibility("hidden")]] wake weft_switch_park_plain(hub& h, waiter& w, nanos deadline) noexcept;
-[[gnu::visibility("hidden")]] wake weft_switch_yield_plain(hub& h) noexcept;
-}
-
-[[gnu::noinline]] static wake park_with_care(hub& h, waiter& w, nanos deadline) noexcept {
+wake park_with_care(hub& h, waiter& w, nanos deadline) noexcept {
   fiber_base* self = w.fiber;
   wake refused = wake::pending;
   if (core::no_way_back(h.block)) [[unlikely]]
@@ -146,39 +134,15 @@ extern "C" {
   return w.result;
 }
 
-// What nearly every park does: nothing is due, there is no deadline, and somebody is ready. All else is left, untouched, to
-// park_with_care.
-wake weft_switch_park_plain(hub& h, waiter& w, nanos deadline) noexcept {
-  fiber_base* self = w.fiber;
-  fiber_base* next = h.ready_first;
-  const std::uint64_t odd = core::unusual(h, self) | core::care_needed(h) | static_cast<std::uint64_t>(w.result) | ~deadline;
-  if (odd != 0 || next == nullptr || (h.ticks + 1) % core::switches_between_looks == 0 || core::no_way_back(h.block))
-      [[unlikely]]
-    return park_with_care(h, w, deadline);
-  ++h.ticks;
-  h.ready_first = next->next;
-  if (next->next == nullptr) h.ready_last = nullptr;
-  w.uncaught = 0;
-  w.since = h.cached_now;
-  self->parked = &w;
-  self->state = fiber_state::parked;
-  ++h.stats.parks;
-  if (next->context == nullptr) next = core::first_run(h, next);
-  next->state = fiber_state::running;
-  if (next != self) [[likely]]
-    core::jump_to(h, self, next);
-  return w.result;
-}
-
 bool unpark(waiter& w, wake why) noexcept { return core::end_wait(w, why); }
 
 bool wake_if_current(waker w, wake why) noexcept {
   return w.fiber->epoch == w.epoch && w.fiber->parked != nullptr && unpark(*w.fiber->parked, why);
 }
 
-wake park(hub& h, waiter& w, nanos deadline) noexcept { return weft_switch_park_plain(h, w, deadline); }
+wake park(hub& h, waiter& w, nanos deadline) noexcept { return park_here(h, w, deadline); }
 
-[[gnu::noinline]] static wake yield_with_care(hub& h) noexcept {
+wake yield_with_care(hub& h) noexcept {
   fiber_base* self = current_fiber();
   if (self->cancel_hint) [[unlikely]]
     if (const wake due = cancellation_due(h); due != wake::pending) return due;
@@ -190,27 +154,7 @@ wake park(hub& h, waiter& w, nanos deadline) noexcept { return weft_switch_park_
   return self->cancel_hint ? cancellation_due(h) : wake::ready;
 }
 
-wake weft_switch_yield_plain(hub& h) noexcept {
-  fiber_base* self = current_fiber();
-  fiber_base* next = h.ready_first;
-  if (((core::unusual(h, self) & ~core::unlisted_bit) | core::care_needed(h)) != 0 || next == nullptr ||
-      (h.ticks + 1) % core::switches_between_looks == 0 || next->context == nullptr || core::no_way_back(h.block)) [[unlikely]]
-    return yield_with_care(h);
-  ++h.ticks;
-  // make_ready(self) and pop_ready in one: what was just stored is not loaded back.
-  fiber_base* last = h.ready_last;
-  h.ready_first = next == last ? self : next->next;
-  h.ready_last = self;
-  last->next = self;
-  self->next = nullptr;
-  self->state = fiber_state::ready;
-  ++h.stats.other_switches;
-  next->state = fiber_state::running;
-  const core::back b = core::jump_to(h, self, next);
-  return b.self->cancel_hint ? cancellation_due(*b.h) : wake::ready;
-}
-
-wake yield(hub& h) noexcept { return weft_switch_yield_plain(h); }
+wake yield(hub& h) noexcept { return rotate_here(h); }
 
 void scope_enter(hub& h, scope& s, nanos deadline) noexcept {
   fiber_base* f = h.block->current;

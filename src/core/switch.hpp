@@ -19,9 +19,15 @@ void jump_with_care(hub& h, fiber_base* self, fiber_base* next) noexcept;
 fiber_base* first_run(hub& h, fiber_base* next) noexcept;
 void shuffle_ready(hub& h) noexcept;
 
+// On the kernel's alternate signal stack, or inside Weft itself, there is no way back from a switch.
+inline bool no_way_back(const detail::carrier* c) noexcept {
+  std::uint64_t here;
+  asm("mov %%rsp, %0" : "=r"(here));
+  return c->in_weft != 0 || here - c->signal_stack < c->signal_stack_size;
+}
+
 // Appends to the ready queue.
-inline void make_ready(fiber_base* f) noexcept {
-  hub& h = *f->home;
+inline void make_ready(hub& h, fiber_base* f) noexcept {
   f->state = fiber_state::ready;
   f->next = nullptr;
   if (h.ready_last != nullptr)
@@ -30,6 +36,8 @@ inline void make_ready(fiber_base* f) noexcept {
     h.ready_first = f;
   h.ready_last = f;
 }
+
+inline void make_ready(fiber_base* f) noexcept { make_ready(*f->home, f); }
 
 // First park of a fiber: from now on hub::main's list knows it. Fibers that never park never pay for it.
 inline void enlist(hub& h, fiber_base* f) noexcept {
@@ -122,3 +130,11 @@ struct back {
 }
 
 }  // namespace weft::core
+
+namespace weft::detail {
+
+// park and yield in full (park.cpp).
+wake park_with_care(hub& h, waiter& w, nanos deadline) noexcept;
+wake yield_with_care(hub& h) noexcept;
+
+}  // namespace weft::detail

@@ -91,25 +91,31 @@ fiber_base* spawn_block(const spawn_options& options, F&& fn, Args&&... args) {
   using whole = fiber_with_body<T, std::decay_t<F>, std::decay_t<Args>...>;
   static_assert(alignof(whole) <= 16, "bodies and results of fibers are aligned to at most 16 bytes");
   hub& h = current_hub();
+  if constexpr (std::is_nothrow_constructible_v<std::tuple<std::decay_t<F>, std::decay_t<Args>...>, F, Args...>) {
+    if (options.name.empty()) [[likely]] {
+      fiber_base* f = fiber_spawn(h, &whole::operations, options.stack_size);
+      if (f == nullptr) [[unlikely]]
+        throw_out_of_stacks();
+      std::construct_at(std::addressof(static_cast<whole*>(f)->body), std::forward<F>(fn), std::forward<Args>(args)...);
+      return f;
+    }
+  }
   const fiber_block block = fiber_alloc(h, sizeof(whole), options.stack_size);
   if (block.at == nullptr) [[unlikely]]
     throw_out_of_stacks();
-  whole* f;
-  if constexpr (std::is_nothrow_constructible_v<std::tuple<std::decay_t<F>, std::decay_t<Args>...>, F, Args...>) {
+  whole* f = nullptr;
+  try {
     f = ::new (block.at) whole(std::forward<F>(fn), std::forward<Args>(args)...);
-  } else {
-    try {
-      f = ::new (block.at) whole(std::forward<F>(fn), std::forward<Args>(args)...);
-    } catch (...) {
-      fiber_dealloc(h, block, sizeof(whole));
-      throw;
-    }
+    f->home = &h;
+    f->epoch = block.epoch;
+    f->stack_log2 = block.stack_log2;
+    f->ops = &whole::operations;
+    if (!options.name.empty()) set_name(f, options.name);
+  } catch (...) {
+    if (f != nullptr) whole::discard(f);
+    fiber_dealloc(h, block, sizeof(whole));
+    throw;
   }
-  f->home = &h;
-  f->epoch = block.epoch;
-  f->stack_log2 = block.stack_log2;
-  f->ops = &whole::operations;
-  if (!options.name.empty()) set_name(f, options.name);
   fiber_start(f);
   return f;
 }

@@ -279,11 +279,18 @@ struct fiber_block {
   std::uint8_t stack_log2;
 };
 WEFT_API fiber_block fiber_alloc(hub& h, std::size_t size, std::size_t stack_size) noexcept;
+// fiber_alloc, construction and fiber_start in one, for a body whose construction cannot fail: the caller constructs it before it
+// does anything else. The caller owns one reference. Null when memory or stacks have run out.
+WEFT_API fiber_base* fiber_spawn(hub& h, const fiber_ops* ops, std::size_t stack_size) noexcept;
 // Gives back a block whose fiber was never started.
 WEFT_API void fiber_dealloc(hub& h, fiber_block block, std::size_t size) noexcept;
 // Puts a constructed fiber into the ready queue.
 WEFT_API void fiber_start(fiber_base* f) noexcept;
-WEFT_API void fiber_release(fiber_base* f) noexcept;
+// The last reference has gone.
+WEFT_API void fiber_free(fiber_base* f) noexcept;
+inline void fiber_release(fiber_base* f) noexcept {
+  if (--f->refs == 0) fiber_free(f);
+}
 inline void fiber_retain(fiber_base* f) noexcept { ++f->refs; }
 // Requests cancellation; wakes the fiber if it is parked where it can be cancelled. A fiber that has not begun never will.
 WEFT_API void fiber_cancel(fiber_base* f) noexcept;
