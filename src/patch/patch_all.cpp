@@ -98,7 +98,7 @@ void open_symbols() {
 patch_result by_symbols() {
   total = {};
   open_symbols();
-  if (debugging()) std::fprintf(stderr, "weft: %d functions of libc interposed, no system call sites patched\n", total.symbols);
+  if (debugging()) std::fprintf(stderr, "weft: %d names interposed before libc, no system call sites patched\n", total.symbols);
   return total;
 }
 
