@@ -75,14 +75,20 @@ class run:
 
 
 def known_differences(path, scenes):
+    """What differs, and which scenes a door does not reach at all."""
     with open(path, "rb") as f:
-        entries = tomllib.load(f).get("difference", [])
+        tables = tomllib.load(f)
+    entries, unreached = tables.get("difference", []), tables.get("unreached", [])
+    for e in unreached:
+        if e.get("door") not in DOORS or not e.get("reason"):
+            sys.exit(f"{path}: an unreached scene needs a door and a reason: {e}")
     for e in entries:
         if e.get("kind") not in KINDS or not e.get("reason") or not e.get("native") or "weft" not in e:
             sys.exit(f"{path}: an entry needs scene, native, weft, reason, and a kind of {sorted(KINDS)}: {e}")
+    for e in entries + unreached:
         if e["scene"] not in scenes:
             sys.exit(f"{path}: no such scene: {e['scene']}")
-    return entries
+    return entries, {(e["scene"], e["door"]) for e in unreached}
 
 
 def expected(native, entries, variant):
@@ -117,7 +123,7 @@ def compare(native, weft, entries, variant, must_park):
     return complaints
 
 
-def play(scene, programs, shim, doors, pollers, entries, must_park, show):
+def play(scene, programs, shim, doors, pollers, entries, unreached, must_park, show):
     """Every variant of one scene: (variant text, complaints)."""
     results = []
     for flavour, program in programs.items():
@@ -127,7 +133,7 @@ def play(scene, programs, shim, doors, pollers, entries, must_park, show):
             continue
         if show:
             print(native.out, end="")
-        for door in doors:
+        for door in (d for d in doors if (scene, d) not in unreached):
             for poller in pollers:
                 variant = {"door": door, "poller": poller, "flavour": flavour}
                 settings = {"LD_PRELOAD": shim, "WEFT_DOOR": door, "WEFT_POLLER": poller, "WEFT_DEBUG": "1"}
@@ -143,14 +149,14 @@ def main():
     programs = dict(s.split("=", 1) for s in args.stage)
     listing = subprocess.run([next(iter(programs.values())), "--list"], check=True, capture_output=True, text=True).stdout
     scenes = {name: (group, parks == "parks") for group, name, parks in map(str.split, listing.splitlines())}
-    entries = known_differences(args.known, scenes)
+    entries, unreached = known_differences(args.known, scenes)
     chosen = [s for s, (group, _) in scenes.items()
               if (not args.group or group in args.group) and (not args.scene or s in args.scene) and s not in args.skip]
     if not chosen:
         sys.exit("no such scene")
     bad = total = 0
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        jobs = [pool.submit(play, s, programs, args.shim, args.door or DOORS, args.poller or POLLERS, entries, scenes[s][1],
+        jobs = [pool.submit(play, s, programs, args.shim, args.door or DOORS, args.poller or POLLERS, entries, unreached, scenes[s][1],
                             args.show) for s in chosen]
         for job in jobs:
             for text, complaints in job.result():
@@ -159,7 +165,8 @@ def main():
                 print(f"{text}: {'FAILED' if complaints else 'ok'}")
                 for line in complaints:
                     print("    " + line.rstrip("\n").replace("\n", "\n    "))
-    print(f"{len(chosen)} scenes, {total - bad} of {total} plays equal; {len(entries)} known differences are listed")
+    print(f"{len(chosen)} scenes, {total - bad} of {total} plays equal; {len(entries)} known differences are listed, {len(unreached)} scenes that one "
+          "door does not reach")
     sys.exit(1 if bad else 0)
 
 
