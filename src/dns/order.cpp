@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <span>
 
 #include "sys/syscall.hpp"
 
@@ -15,54 +14,8 @@ namespace {
 // Every address as IPv6, IPv4 mapped: one table serves both.
 in6_addr uniform(const ip_address& a) { return a.family == AF_INET ? a.mapped().as_v6() : a.as_v6(); }
 
-struct policy {
-  unsigned char prefix[16];
-  unsigned bits;
-  int value;
-};
-
-bool matches(const in6_addr& a, const policy& p) {
-  unsigned left = p.bits;
-  for (unsigned i = 0; left > 0; ++i) {
-    const unsigned here = std::min(left, 8u);
-    const unsigned mask = 0xff00u >> here & 0xffu;
-    if ((a.s6_addr[i] & mask) != (p.prefix[i] & mask)) return false;
-    left -= here;
-  }
-  return true;
-}
-
-int value_of(const in6_addr& a, std::span<const policy> table) {
-  for (const policy& p : table)
-    if (matches(a, p)) return p.value;
-  return 0;
-}
-
-// gai.conf(5)'s defaults, longest prefix first. glibc gives site-local, unique-local and Teredo addresses labels of their own.
-constexpr policy labels[] = {
-  {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 128, 0},
-  {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96, 4},
-  {{}, 96, 3},
-  {{0x20, 0x01}, 32, 7},
-  {{0x20, 0x02}, 16, 2},
-  {{0xfe, 0xc0}, 10, 5},
-  {{0xfc}, 7, 6},
-  {{}, 0, 1},
-};
-constexpr policy precedences[] = {
-  {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 128, 50},
-  {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96, 10},
-  {{}, 96, 20},
-  {{0x20, 0x02}, 16, 30},
-  {{}, 0, 40},
-};
-
-// RFC 4007's scopes: 2 link, 5 site, 14 global. Private IPv4 nets count as global, as in gai.conf's defaults.
-int scope_of(const ip_address& a) {
-  if (a.family == AF_INET) {
-    const bool loopback = a.bytes[0] == 127, link = a.bytes[0] == 169 && a.bytes[1] == 254;
-    return loopback || link ? 2 : 14;
-  }
+int scope_of(const ip_address& a, const policies& by) {
+  if (a.family == AF_INET) return policies::value_of(uniform(a), by.scopes);
   const in6_addr in = a.as_v6();
   if (IN6_IS_ADDR_MULTICAST(&in)) return in.s6_addr[1] & 0xf;
   if (IN6_IS_ADDR_LINKLOCAL(&in) || IN6_IS_ADDR_LOOPBACK(&in)) return 2;
@@ -78,21 +31,21 @@ unsigned common_bits(const ip_address& a, const ip_address& b) {
   return size * 8;
 }
 
-bool before(const candidate& a, const candidate& b) {
+bool before(const candidate& a, const candidate& b, const policies& by) {
   // Rule 1: avoid unusable destinations.
   if (a.reachable != b.reachable) return a.reachable;
   const in6_addr to_a = uniform(a.to), to_b = uniform(b.to);
-  const int scope_a = scope_of(a.to), scope_b = scope_of(b.to);
+  const int scope_a = scope_of(a.to, by), scope_b = scope_of(b.to, by);
   if (a.reachable) {
     // Rule 2: prefer a source of the same scope. Rule 5: of the same label.
-    const bool scope_fits_a = scope_a == scope_of(a.from), scope_fits_b = scope_b == scope_of(b.from);
+    const bool scope_fits_a = scope_a == scope_of(a.from, by), scope_fits_b = scope_b == scope_of(b.from, by);
     if (scope_fits_a != scope_fits_b) return scope_fits_a;
-    const bool label_fits_a = value_of(to_a, labels) == value_of(uniform(a.from), labels);
-    const bool label_fits_b = value_of(to_b, labels) == value_of(uniform(b.from), labels);
+    const bool label_fits_a = policies::value_of(to_a, by.labels) == policies::value_of(uniform(a.from), by.labels);
+    const bool label_fits_b = policies::value_of(to_b, by.labels) == policies::value_of(uniform(b.from), by.labels);
     if (label_fits_a != label_fits_b) return label_fits_a;
   }
   // Rule 6: higher precedence. Rule 8: smaller scope.
-  const int rank_a = value_of(to_a, precedences), rank_b = value_of(to_b, precedences);
+  const int rank_a = policies::value_of(to_a, by.precedences), rank_b = policies::value_of(to_b, by.precedences);
   if (rank_a != rank_b) return rank_a > rank_b;
   if (scope_a != scope_b) return scope_a < scope_b;
   // Rule 9: longest prefix in common with the source; among IPv4 addresses this would undo the server's rotation.
@@ -134,15 +87,15 @@ candidate with_source(const ip_address& to) {
 
 }  // namespace
 
-void order_candidates(std::vector<candidate>& candidates) {
-  std::stable_sort(candidates.begin(), candidates.end(), before);
+void order_candidates(std::vector<candidate>& candidates, const policies& by) {
+  std::stable_sort(candidates.begin(), candidates.end(), [&](const candidate& a, const candidate& b) { return before(a, b, by); });
 }
 
 void order_addresses(std::vector<ip_address>& addresses) {
   if (addresses.size() < 2) return;
   std::vector<candidate> candidates;
   for (const ip_address& a : addresses) candidates.push_back(with_source(a));
-  order_candidates(candidates);
+  order_candidates(candidates, system_policies());
   for (std::size_t i = 0; i < addresses.size(); ++i) addresses[i] = candidates[i].to;
 }
 

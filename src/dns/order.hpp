@@ -1,9 +1,10 @@
-// RFC 3484 destination address selection, as getaddrinfo applies it: what can be reached from here comes first.
+// RFC 6724 destination address selection, as getaddrinfo applies it: what can be reached from here comes first.
 #pragma once
 
 #include <vector>
 
 #include "dns/address.hpp"
+#include "dns/gai_conf.hpp"
 
 namespace weft::dns {
 
@@ -14,8 +15,8 @@ struct candidate {
   bool reachable = false;
 };
 
-// Sorts by the rules, with glibc's default policy table; equal ones keep their order.
-void order_candidates(std::vector<candidate>& candidates);
+// Sorts by the rules; equal ones keep their order.
+void order_candidates(std::vector<candidate>& candidates, const policies& by);
 
 // The same for plain addresses: asks the kernel for the sources (connected datagram sockets; nothing is sent).
 void order_addresses(std::vector<ip_address>& addresses);

@@ -165,7 +165,8 @@ def main():
                 print(f"{text}: {'FAILED' if complaints else 'ok'}")
                 for line in complaints:
                     print("    " + line.rstrip("\n").replace("\n", "\n    "))
-    print(f"{len(chosen)} scenes, {total - bad} of {total} plays equal; {len(entries)} known differences are listed, {len(unreached)} scenes that one "
+    print(f"{len(chosen)} scenes, {total - bad} of {total} plays equal; "
+          f"{len(entries)} known differences are listed, {len(unreached)} scenes that one "
           "door does not reach")
     sys.exit(1 if bad else 0)
 

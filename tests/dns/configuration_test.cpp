@@ -1,4 +1,4 @@
-// The parsers of resolv.conf, nsswitch.conf and the hosts file, on texts; the RFC 3484 rules, on made-up sources.
+// The parsers of resolv.conf, nsswitch.conf and the hosts file, on texts; the RFC 6724 rules, on made-up sources.
 #include <doctest/doctest.h>
 
 #include <array>
@@ -138,7 +138,7 @@ TEST_CASE("unreachable addresses come last, IPv6 before IPv4, the nearest first,
     {address("2001:db8:3::1"), address("2001:db8:3::99"), true},
     {address("::1"), address("::1"), true},
   };
-  order_candidates(candidates);
+  order_candidates(candidates, parse_gai_conf(""));
   strings order;
   for (const candidate& c : candidates) order.push_back(text(c.to));
   CHECK(order == strings{"::1", "2001:db8:3::1", "2001:db8:2::1", "192.0.2.1", "192.0.2.2", "2001:db8:1::1"});
@@ -149,12 +149,35 @@ TEST_CASE("a destination whose source has another scope or label yields to one t
     {address("2001:db8::1"), address("fe80::1"), true},   // source of link scope only
     {address("192.0.2.1"), address("192.0.2.99"), true},
   };
-  order_candidates(candidates);
+  order_candidates(candidates, parse_gai_conf(""));
   CHECK(text(candidates[0].to) == "192.0.2.1");
   candidates = {
     {address("2001:db8::1"), address("fd00::1"), true},   // a unique-local source is no match for a global address
     {address("192.0.2.1"), address("192.0.2.99"), true},
   };
-  order_candidates(candidates);
+  order_candidates(candidates, parse_gai_conf(""));
   CHECK(text(candidates[0].to) == "192.0.2.1");
+}
+
+TEST_CASE("gai.conf replaces the tables that it names") {
+  std::vector<candidate> both{
+    {address("2001:db8::1"), address("2001:db8::99"), true},
+    {address("192.0.2.1"), address("192.0.2.99"), true},
+  };
+  const auto first_by = [&](const char* conf) {
+    auto candidates = both;
+    order_candidates(candidates, parse_gai_conf(conf));
+    return text(candidates[0].to);
+  };
+  CHECK(first_by("") == "2001:db8::1");
+  CHECK(first_by("# a comment\nprecedence ::ffff:0:0/96  100 # IPv4 first\n") == "192.0.2.1");
+  CHECK(first_by("precedence 2001:db8::/32 1\nprecedence ::ffff:0:0/96 2\n") == "192.0.2.1");
+  CHECK(first_by("precedence nonsense 100\nprecedence ::ffff:0:0/96\nprecedence ::ffff:0:0/200 100\n") == "2001:db8::1");
+  // Labels: with the same one for source and destination of IPv4 only, IPv4 fits better.
+  CHECK(first_by("label 2001:db8::1/128 9\n") == "192.0.2.1");
+  const policies by = parse_gai_conf("scopev4 10.0.0.0/8 5\nscopev4 ::ffff:192.168.0.0/112 5\nscopev4 ::/0 5\n");
+  CHECK(by.scopes.size() == 3);
+  CHECK(policies::value_of(address("10.1.2.3").mapped().as_v6(), by.scopes) == 5);
+  CHECK(policies::value_of(address("192.168.2.3").mapped().as_v6(), by.scopes) == 5);
+  CHECK(policies::value_of(address("11.1.2.3").mapped().as_v6(), by.scopes) == 14);
 }
