@@ -10,6 +10,7 @@
 #include "weft/event.hpp"
 #include "weft/fiber.hpp"
 #include "weft/fiber_local.hpp"
+#include "weft/file.hpp"
 #include "weft/hub.hpp"
 #include "weft/io.hpp"
 #include "weft/listener.hpp"

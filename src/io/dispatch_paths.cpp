@@ -1,4 +1,5 @@
-// Handlers and rows of calls on paths: opening, which may wait for somebody, and metadata, which is at hand unless a server has it.
+// Handlers and rows of calls on paths: opening, which may wait for somebody; changes, which may wait for the disk; looks, which are
+// answered from memory unless a server has to be asked.
 #include <fcntl.h>
 
 #include "io/door.hpp"
@@ -32,34 +33,21 @@ door_answer on_openat2(door_frame* f, long nr) noexcept {
   return open_it(f, nr, number(f->rdi), path(f->rsi), static_cast<long>(how[0]));
 }
 
-door_answer ask_server(door_frame* f, long nr) noexcept {
+// What changes a file system may have to wait for its journal, which somebody's fsync is writing.
+door_answer on_change(door_frame* f, long nr) noexcept {
   const offload_call call = whole(f, nr);
   return cooperate(f, [&call](hub& h) { return offload(h, call, never, "file", offload_kind::brief); });
 }
 
-// By where the paths stand among the words. Without a remote mount none is looked at.
+// What only looks is made at once where no server is asked. Without a remote mount no path is looked at.
 door_answer on_path(door_frame* f, long nr) noexcept {
-  return company() != nullptr && far_path(AT_FDCWD, path(f->rdi)) ? ask_server(f, nr) : pass_on;
-}
-door_answer on_two_paths(door_frame* f, long nr) noexcept {
-  return company() != nullptr && (far_path(AT_FDCWD, path(f->rdi)) || far_path(AT_FDCWD, path(f->rsi))) ? ask_server(f, nr) : pass_on;
-}
-door_answer on_second_path(door_frame* f, long nr) noexcept {
-  return company() != nullptr && far_path(AT_FDCWD, path(f->rsi)) ? ask_server(f, nr) : pass_on;
+  return company() != nullptr && far_path(AT_FDCWD, path(f->rdi)) ? on_change(f, nr) : pass_on;
 }
 door_answer on_path_at(door_frame* f, long nr) noexcept {
-  return company() != nullptr && far_path(number(f->rdi), path(f->rsi)) ? ask_server(f, nr) : pass_on;
-}
-door_answer on_two_paths_at(door_frame* f, long nr) noexcept {
-  const bool far =
-      company() != nullptr && (far_path(number(f->rdi), path(f->rsi)) || far_path(number(f->rdx), path(f->r10)));
-  return far ? ask_server(f, nr) : pass_on;
-}
-door_answer on_second_path_at(door_frame* f, long nr) noexcept {
-  return company() != nullptr && far_path(number(f->rsi), path(f->rdx)) ? ask_server(f, nr) : pass_on;
+  return company() != nullptr && far_path(number(f->rdi), path(f->rsi)) ? on_change(f, nr) : pass_on;
 }
 door_answer on_descriptor(door_frame* f, long nr) noexcept {
-  return company() != nullptr && far_descriptor(number(f->rdi)) ? ask_server(f, nr) : pass_on;
+  return company() != nullptr && far_descriptor(number(f->rdi)) ? on_change(f, nr) : pass_on;
 }
 
 constexpr door_entry rows[] = {
@@ -70,53 +58,53 @@ constexpr door_entry rows[] = {
     {SYS_stat, "file", "stat", {on_path}},
     {SYS_lstat, "file", "lstat", {on_path}},
     {SYS_access, "file", "access", {on_path}},
-    {SYS_truncate, "file", "truncate", {on_path}},
+    {SYS_truncate, "file", "truncate", {on_change}},
     {SYS_statfs, "file", "statfs", {on_path}},
     {SYS_chdir, "file", "chdir", {on_path}},
-    {SYS_mkdir, "file", "mkdir", {on_path}},
-    {SYS_rmdir, "file", "rmdir", {on_path}},
-    {SYS_unlink, "file", "unlink", {on_path}},
+    {SYS_mkdir, "file", "mkdir", {on_change}},
+    {SYS_rmdir, "file", "rmdir", {on_change}},
+    {SYS_unlink, "file", "unlink", {on_change}},
     {SYS_readlink, "file", "readlink", {on_path}},
-    {SYS_chmod, "file", "chmod", {on_path}},
-    {SYS_chown, "file", "chown", {on_path}},
-    {SYS_lchown, "file", "lchown", {on_path}},
-    {SYS_utime, "file", "utime", {on_path}},
-    {SYS_utimes, "file", "utimes", {on_path}},
+    {SYS_chmod, "file", "chmod", {on_change}},
+    {SYS_chown, "file", "chown", {on_change}},
+    {SYS_lchown, "file", "lchown", {on_change}},
+    {SYS_utime, "file", "utime", {on_change}},
+    {SYS_utimes, "file", "utimes", {on_change}},
     {SYS_getxattr, "file", "getxattr", {on_path}},
     {SYS_lgetxattr, "file", "lgetxattr", {on_path}},
-    {SYS_setxattr, "file", "setxattr", {on_path}},
-    {SYS_lsetxattr, "file", "lsetxattr", {on_path}},
+    {SYS_setxattr, "file", "setxattr", {on_change}},
+    {SYS_lsetxattr, "file", "lsetxattr", {on_change}},
     {SYS_listxattr, "file", "listxattr", {on_path}},
     {SYS_llistxattr, "file", "llistxattr", {on_path}},
-    {SYS_removexattr, "file", "removexattr", {on_path}},
-    {SYS_lremovexattr, "file", "lremovexattr", {on_path}},
-    {SYS_rename, "file", "rename", {on_two_paths}},
-    {SYS_link, "file", "link", {on_two_paths}},
-    {SYS_symlink, "file", "symlink", {on_second_path}},
+    {SYS_removexattr, "file", "removexattr", {on_change}},
+    {SYS_lremovexattr, "file", "lremovexattr", {on_change}},
+    {SYS_rename, "file", "rename", {on_change}},
+    {SYS_link, "file", "link", {on_change}},
+    {SYS_symlink, "file", "symlink", {on_change}},
     {SYS_newfstatat, "file", "newfstatat", {on_path_at}},
     {SYS_statx, "file", "statx", {on_path_at}},
     {SYS_faccessat, "file", "faccessat", {on_path_at}},
     {SYS_faccessat2, "file", "faccessat2", {on_path_at}},
     {SYS_readlinkat, "file", "readlinkat", {on_path_at}},
-    {SYS_mkdirat, "file", "mkdirat", {on_path_at}},
-    {SYS_unlinkat, "file", "unlinkat", {on_path_at}},
-    {SYS_fchmodat, "file", "fchmodat", {on_path_at}},
-    {SYS_fchownat, "file", "fchownat", {on_path_at}},
-    {SYS_utimensat, "file", "utimensat", {on_path_at}},
-    {SYS_renameat, "file", "renameat", {on_two_paths_at}},
-    {SYS_renameat2, "file", "renameat2", {on_two_paths_at}},
-    {SYS_linkat, "file", "linkat", {on_two_paths_at}},
-    {SYS_symlinkat, "file", "symlinkat", {on_second_path_at}},
+    {SYS_mkdirat, "file", "mkdirat", {on_change}},
+    {SYS_unlinkat, "file", "unlinkat", {on_change}},
+    {SYS_fchmodat, "file", "fchmodat", {on_change}},
+    {SYS_fchownat, "file", "fchownat", {on_change}},
+    {SYS_utimensat, "file", "utimensat", {on_change}},
+    {SYS_renameat, "file", "renameat", {on_change}},
+    {SYS_renameat2, "file", "renameat2", {on_change}},
+    {SYS_linkat, "file", "linkat", {on_change}},
+    {SYS_symlinkat, "file", "symlinkat", {on_change}},
     {SYS_fstat, "file", "fstat", {on_descriptor}},
     {SYS_fstatfs, "file", "fstatfs", {on_descriptor}},
-    {SYS_fchmod, "file", "fchmod", {on_descriptor}},
-    {SYS_fchown, "file", "fchown", {on_descriptor}},
+    {SYS_fchmod, "file", "fchmod", {on_change}},
+    {SYS_fchown, "file", "fchown", {on_change}},
     {SYS_fchdir, "file", "fchdir", {on_descriptor}},
     {SYS_getdents64, "file", "getdents64", {on_descriptor}},
     {SYS_fgetxattr, "file", "fgetxattr", {on_descriptor}},
-    {SYS_fsetxattr, "file", "fsetxattr", {on_descriptor}},
+    {SYS_fsetxattr, "file", "fsetxattr", {on_change}},
     {SYS_flistxattr, "file", "flistxattr", {on_descriptor}},
-    {SYS_fremovexattr, "file", "fremovexattr", {on_descriptor}},
+    {SYS_fremovexattr, "file", "fremovexattr", {on_change}},
 };
 
 }  // namespace

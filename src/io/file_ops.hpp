@@ -29,7 +29,7 @@ long tee(hub& h, int in, int out, std::size_t size, unsigned flags) noexcept;
 long vmsplice(hub& h, int fd, const void* parts, unsigned long count, unsigned flags) noexcept;
 
 // file_paths.cpp
-// `call` is an open, openat or openat2 with these words. 1: it can be made at once.
+// `call` is an open, openat or openat2 with these words. 1: it can be made at once, and has not been.
 long open(hub& h, const offload_call& call, int folder, const char* path, long flags) noexcept;
 // Whether a call on the path (or, with an empty or null one, on the descriptor) may have to wait for a server.
 bool far_path(int folder, const char* path) noexcept;

@@ -53,6 +53,8 @@ bool far_path(int folder, const char* path) noexcept {
 }
 
 long open(hub& h, const offload_call& call, int folder, const char* path, long flags) noexcept {
+  // Making or emptying a file may wait for the file system's journal.
+  const bool changes = (flags & (O_CREAT | O_TRUNC)) != 0;
   const bool far = far_path(folder, path);
   const bool may_wait = (flags & (O_NONBLOCK | O_PATH | O_DIRECTORY)) == 0 && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
   if (may_wait && !far) {
@@ -70,7 +72,7 @@ long open(hub& h, const offload_call& call, int folder, const char* path, long f
       if (S_ISBLK(st.stx_mode)) return offload(h, call, never, "open", offload_kind::brief);
     }
   }
-  return far ? offload(h, call, never, "open", offload_kind::brief) : 1;
+  return far || changes ? offload(h, call, never, "open", offload_kind::brief) : 1;
 }
 
 }  // namespace weft::io

@@ -1,8 +1,8 @@
 // A hub's io_uring: submission, completion, cancellation. No liburing: three system calls and two rings in shared memory.
 //
 // The ring's descriptor is watched by the hub's poller like any other: it is readable while completions wait. One node stands for
-// it in the descriptor table while calls are under way (`watching_`). What completes at once, as a read of cached bytes does, is
-// seen right after submission and parks nobody.
+// it in the descriptor table while calls are under way (`watching_`). Brief calls go to the
+// kernel's workers at once; an accept that finds a connection completes during submission and parks nobody.
 //
 // Its memory is not inherited by children (a child that touched it would talk to the parent's ring): MADV_DONTFORK.
 #pragma once

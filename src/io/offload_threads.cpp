@@ -51,14 +51,6 @@ public:
   locked& operator=(const locked&) = delete;
 };
 
-std::uint32_t most_brief() noexcept {
-  if (pool.most_brief != 0) return pool.most_brief;
-  std::uint32_t n = 0;
-  if (const char* text = sys::env("WEFT_OFFLOAD_THREADS"))
-    for (; *text >= '0' && *text <= '9' && n <= most_brief_threads; ++text) n = n * 10 + static_cast<std::uint32_t>(*text - '0');
-  return pool.most_brief = n == 0 ? usual_brief_threads : n < most_brief_threads ? n : most_brief_threads;
-}
-
 // A worker made before the credentials changed: it ends as soon as it has done what was started before, too.
 bool retired(const worker& w) noexcept { return w.generation != pool.generation; }
 
@@ -190,6 +182,14 @@ void run(worker& w) noexcept {
 }
 
 }  // namespace
+
+std::uint32_t most_brief() noexcept {
+  if (pool.most_brief != 0) return pool.most_brief;
+  std::uint32_t n = 0;
+  if (const char* text = sys::env("WEFT_OFFLOAD_THREADS"))
+    for (; *text >= '0' && *text <= '9' && n <= most_brief_threads; ++text) n = n * 10 + static_cast<std::uint32_t>(*text - '0');
+  return pool.most_brief = n == 0 ? usual_brief_threads : n < most_brief_threads ? n : most_brief_threads;
+}
 
 static_assert(offsetof(offload_call, args) == sizeof(long));
 

@@ -10,6 +10,9 @@ namespace weft::io {
 
 inline constexpr std::uint32_t usual_brief_threads = 32, most_brief_threads = 1024, most_waiting = 16384;
 
+// How many brief calls are made at once, by each ring too.
+std::uint32_t most_brief() noexcept;
+
 // False: no thread can be made (RLIMIT_NPROC, memory), or too many wait.
 bool start_by_thread(offload_op& op) noexcept;
 
