@@ -9,6 +9,7 @@
 #include <cxxabi.h>
 #include <mutex>
 #include <string>
+#include <sys/auxv.h>
 #include <system_error>
 
 #include "core/hub_state.hpp"
@@ -84,10 +85,26 @@ void give_hub_memory(void* memory) {
   free_hubs = at;
 }
 
-void set_gs(carrier* c) noexcept { sys::raw(SYS_arch_prctl, ARCH_SET_GS, c); }
+// Whether threads can be told apart by their GS base at all; without it nothing of Weft may run.
+bool gs_works = true;
+
+bool machine_sets_gs() noexcept {
+  constexpr unsigned long fsgsbase_enabled = 2;  // HWCAP2_FSGSBASE, arch/x86/include/uapi/asm/hwcap2.h
+  return (getauxval(AT_HWCAP2) & fsgsbase_enabled) != 0 && sys::have(sys::feature::fsgsbase);
+}
+
+// By the system call, which every kernel has; by the instruction where a sandbox refuses that.
+void set_gs(carrier* c) noexcept {
+  if (sys::raw(SYS_arch_prctl, ARCH_SET_GS, c) == 0) return;
+  if (machine_sets_gs())
+    asm volatile("wrgsbase %0" : : "r"(c) : "memory");
+  else
+    gs_works = false;
+}
 
 [[gnu::constructor(101)]] void point_first_thread() {
   set_gs(&nobody);
+  if (!gs_works) sys::report() << "this system lets no program set its GS base (arch_prctl is refused): Weft stays out\n";
 }
 
 nanos grace_period() {
@@ -217,6 +234,8 @@ struct main_operations {
 
 void (*on_hub_created)(hub& h) noexcept = nullptr;
 void (*on_hub_ended)(hub& h) noexcept = nullptr;
+
+bool can_run_here() noexcept { return gs_works; }
 
 const carrier* empty_block() noexcept { return &nobody; }
 

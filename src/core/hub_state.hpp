@@ -46,6 +46,9 @@ detail::fiber_extra& extra_of(fiber_base* f);
 // Destroys a fiber's fiber_local values, on the fiber's own stack, after its body. Set by src/sync.
 extern void (*destroy_fiber_locals)(void* locals) noexcept;
 
+// False where the GS base of a thread cannot be set: then no inline function of Weft may run, and nothing be patched.
+bool can_run_here() noexcept;
+
 // The block that threads without a hub look at: what a GS base must point at before any inline function runs.
 const detail::carrier* empty_block() noexcept;
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/libc_threads.hpp"
+#include "core/hub_state.hpp"
 #include "io/dispatch.hpp"
 #include "io/signal_actions.hpp"
 #include "patch/dispatch.hpp"
@@ -113,6 +114,10 @@ std::string libc_refused() {
 
 patch_result patch_all() {
   const std::lock_guard guard(lock);
+  if (!core::can_run_here()) {
+    total.error = "this system lets no program set its GS base";
+    return total;
+  }
   fill_handlers();
   const door wanted = wanted_door();
   if (patch::symbols_open() || (wanted == door::symbols && patch::symbols_offered() > 0)) return by_symbols();

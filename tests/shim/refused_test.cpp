@@ -1,8 +1,10 @@
 // Under a seccomp filter that refuses what Weft asks of the kernel: each call has a replacement, or the program hears of it once.
 #include <doctest/doctest.h>
+#include <asm/prctl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -23,18 +25,17 @@ using namespace std::chrono_literals;
 
 namespace {
 
-// Refuses system call `nr`, when its third argument is `third` if that is given.
-void refuse(unsigned nr, int error, unsigned third = ~0u) {
+// Refuses system call `nr`; with `value` only when that is its argument number `which`.
+void refuse(unsigned nr, int error, unsigned value = ~0u, unsigned which = 2) {
   sock_filter code[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 4),
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[2])),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, third, 1, 0),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, third == ~0u ? 0u : third, 0, 1),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(offsetof(seccomp_data, args) + which * sizeof(__u64))),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };
-  if (third == ~0u) code[2] = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error));
+  if (value == ~0u) code[2] = code[3] = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error));
   const sock_fprog program{sizeof code / sizeof *code, code};
   REQUIRE(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
   REQUIRE(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0);
@@ -94,4 +95,22 @@ TEST_CASE("where text may not be written the shim takes the other door, says so 
   CHECK(r.out.find("still here\n") != std::string::npos);
   CHECK(std::count(r.err.begin(), r.err.end(), '\n') == 1);
   CHECK_MESSAGE(r.err.find("interposed instead") != std::string::npos, r.err);
+}
+
+TEST_CASE("helper: fibers" * doctest::skip()) { CHECK(fibers_work()); }
+
+TEST_CASE("helper: a program whose GS base the kernel does not set" * doctest::skip()) {
+  refuse(SYS_arch_prctl, EINVAL, ARCH_SET_GS, 0);
+  if (std::getenv("WEFT_TEST_SHELL") == nullptr)
+    execl("/proc/self/exe", "refused", "--no-skip", "--test-case=helper: fibers", static_cast<char*>(nullptr));
+  setenv("LD_PRELOAD", std::getenv("WEFT_SHIM"), 1);
+  execl("/bin/sh", "sh", "-c", "exit 3", static_cast<char*>(nullptr));
+}
+
+TEST_CASE("where arch_prctl is refused the instruction serves, and without it Weft stays out with one line") {
+  const char* helper = "helper: a program whose GS base the kernel does not set";
+  if ((getauxval(AT_HWCAP2) & 2) != 0) CHECK(weft_test::run_self(helper, {"WEFT_WITHOUT"}).exit_code == 0);
+  const auto r = weft_test::run_self(helper, {"WEFT_WITHOUT=fsgsbase", "WEFT_TEST_SHELL=1", "WEFT_DEBUG"});
+  CHECK(r.exit_code == 3);
+  CHECK(r.err == "weft: this system lets no program set its GS base (arch_prctl is refused): Weft stays out\n");
 }
