@@ -16,6 +16,7 @@ struct fd_node : detail::wait_node {
   std::uint32_t events;
   std::uint32_t fired = 0;
   bool closed = false;
+  std::uint32_t version = 0;   // of the number, when the wait began (io/watchers.hpp)
   detail::waiter* target;
 };
 
@@ -32,6 +33,7 @@ struct fd_entry {
   fd_kind kind = fd_kind::unknown;
   bool drained = false;        // the last read emptied the socket and nothing was reported since: park without trying
   bool past_plain = false;     // FIN, error or urgent data were seen: a short read says nothing any more
+  std::uint32_t version = 0;   // of the number, when it was last given to the poller
   detail::wait_list waiters;
 };
 

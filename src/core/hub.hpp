@@ -4,6 +4,7 @@
 // finds the ready queue empty polls, on its own stack, in code that is bounded and calls nobody back (hub.cpp, `next_ready`).
 #pragma once
 
+#include "core/closed_fds.hpp"
 #include "core/fd_table.hpp"
 #include "core/remote.hpp"
 #include "core/slab.hpp"
@@ -92,6 +93,7 @@ struct hub {
   poller::poller* poll = nullptr;
   core::fd_table fds;
   std::size_t fd_waiters = 0;    // linked fd_nodes
+  core::closed_fds closed;       // by other threads
   core::remote_inbox inbox;
   core::remote_node* remote_first = nullptr;  // taken from the inbox, not run yet
   core::remote_node* remote_last = nullptr;

@@ -45,7 +45,7 @@ door_answer on_close(door_frame* f, long) noexcept {
     if (is_ours(*h, fd)) return made(-EBADF);
     forget_everywhere(*h, fd);
   } else {
-    facts::forget(fd);
+    forget_everywhere(fd);
   }
   return pass_on;
 }
@@ -65,7 +65,7 @@ door_answer on_dup_to(door_frame* f, long) noexcept {
     if (is_ours(*h, to)) return made(-EBUSY);
     forget_everywhere(*h, to);
   } else {
-    facts::forget(to);
+    forget_everywhere(to);
   }
   return pass_on;
 }
@@ -74,7 +74,7 @@ door_answer on_close_range(door_frame* f, long) noexcept {
   const auto first = static_cast<unsigned>(f->rdi), last = static_cast<unsigned>(f->rsi), flags = static_cast<unsigned>(f->rdx);
   hub* h = own_hub();
   if (h != nullptr && (flags & CLOSE_RANGE_UNSHARE) == 0) return made(close_range(*h, first, last, flags));
-  if ((flags & CLOSE_RANGE_CLOEXEC) == 0 && first <= last) facts::forget_range(first, last);
+  if ((flags & CLOSE_RANGE_CLOEXEC) == 0 && first <= last) forget_range(first, last);
   return pass_on;
 }
 

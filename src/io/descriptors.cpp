@@ -5,6 +5,7 @@
 
 #include "io/fd_facts.hpp"
 #include "io/offload.hpp"
+#include "io/watchers.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::io {
@@ -24,10 +25,22 @@ bool is_ours(hub& h, int fd) noexcept { return h.poll->owns(fd) || (fd >= 0 && f
 void forget_everywhere(hub& h, int fd) noexcept {
   facts::forget(fd);
   core::fd_forget(h, fd);
+  tell_watchers(&h, fd);
+}
+
+void forget_everywhere(int fd) noexcept {
+  facts::forget(fd);
+  tell_watchers(nullptr, fd);
+}
+
+void forget_range(unsigned first, unsigned last) noexcept {
+  facts::forget_range(first, last);
+  tell_watchers_of_range(nullptr, first, last);
 }
 
 void forget_range(hub& h, unsigned first, unsigned last) noexcept {
   facts::forget_range(first, last);
+  tell_watchers_of_range(&h, first, last);
   h.fds.each([&](int fd, core::fd_entry& e) {
     const auto at = static_cast<unsigned>(fd);
     if (at >= first && at <= last && (anything_noted(e) || !e.waiters.empty())) core::fd_forget(h, fd);
@@ -84,6 +97,7 @@ long close_range(hub& h, unsigned first, unsigned last, unsigned flags) noexcept
 }
 
 long renew_poller(hub& h) noexcept {
+  only_watcher(h);
   offload_after_fork(h);
   const long error = h.poll->reopen();
   if (error != 0) return error;

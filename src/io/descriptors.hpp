@@ -11,6 +11,9 @@ namespace weft::io {
 
 // The number is about to be closed or replaced: on every hub its waiters wake with EBADF, and nothing is known of it any more.
 void forget_everywhere(hub& h, int fd) noexcept;
+// Same from a thread without a hub, and from a signal handler.
+void forget_everywhere(int fd) noexcept;
+void forget_range(unsigned first, unsigned last) noexcept;
 // Same for `first` to `last`, Weft's own numbers left out.
 void forget_range(hub& h, unsigned first, unsigned last) noexcept;
 // The kernel has just given out this number: if anything is still noted of it, it was closed out of sight. The entry, null

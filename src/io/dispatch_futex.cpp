@@ -119,6 +119,28 @@ door_answer on_futex(door_frame* f, long) noexcept {
   }
 }
 
+// Valid for the kernel, and private all of them: what is parked on. Else the kernel answers.
+bool all_private(const futex_waitv* vector, unsigned count) noexcept {
+  constexpr std::uint32_t size_u32 = 2;
+  for (unsigned i = 0; i < count; ++i)
+    if (vector[i].flags != (size_u32 | FUTEX_PRIVATE_FLAG) || vector[i].__reserved != 0 || vector[i].uaddr % 4 != 0) return false;
+  return true;
+}
+
+door_answer on_waitv(door_frame* f, long) noexcept {
+  const auto count = static_cast<unsigned>(f->rsi);
+  const int clock = static_cast<int>(f->r8);
+  if (company() == nullptr || count == 0 || count > FUTEX_WAITV_MAX || static_cast<unsigned>(f->rdx) != 0) return pass_on;
+  if (f->r10 != 0 && clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME) return pass_on;
+  futex_waitv vector[FUTEX_WAITV_MAX];
+  if (!copy_in(&vector[0], reinterpret_cast<const void*>(f->rdi), count * sizeof *vector) || !all_private(vector, count)) return pass_on;
+  return cooperate(f, [&](hub& h) {
+    time_limit limit;
+    if (const long error = take_limit(h, f->r10, false, clock, limit); error != 0) return error;
+    return futex::wait_vector(h, vector, count, limit);
+  });
+}
+
 door_answer on_mmap(door_frame* f, long) noexcept {
   if ((f->r10 & MAP_FIXED) != 0) forget_pages();
   return pass_on;
@@ -131,6 +153,7 @@ door_answer on_mapping(door_frame*, long) noexcept {
 
 constexpr door_entry rows[] = {
     {SYS_futex, "futex", "futex", {on_futex}},
+    {SYS_futex_waitv, "futex", "futex_waitv", {on_waitv}},
     {SYS_munmap, "bookkeeping", "munmap", {on_mapping}},
     {SYS_mprotect, "bookkeeping", "mprotect", {on_mapping}},
     {SYS_pkey_mprotect, "bookkeeping", "pkey_mprotect", {on_mapping}},

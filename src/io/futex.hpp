@@ -8,6 +8,8 @@
 
 #include "io/futex_table.hpp"
 
+struct futex_waitv;
+
 namespace weft::io::futex {
 
 // When a wait ends by itself: `end` nanoseconds of a clock.
@@ -23,6 +25,9 @@ long wait(hub& h, key k, std::uint32_t expected, std::uint32_t bitset, time_limi
 // Same for a word that other processes, or the kernel itself (a native thread's end), may wake: the kernel waits, by io_uring or by a
 // thread.
 long wait_shared(hub& h, std::uint64_t address, std::uint32_t expected, std::uint32_t bitset, time_limit limit) noexcept;
+
+// futex_waitv(2) on words that are private to the process, checked already: the index of one that was woken.
+long wait_vector(hub& h, const futex_waitv* vector, unsigned count, time_limit limit) noexcept;
 
 // Wakes fibers and native threads: `most` in all, at least one. How many it were; -errno as FUTEX_WAKE_BITSET.
 // `own`: hub_at_rest(), see door.hpp. `op` is the futex operation, with its flags, that the kernel is asked for.

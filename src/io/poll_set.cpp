@@ -4,6 +4,7 @@
 #include <new>
 #include <poll.h>
 
+#include "io/watchers.hpp"
 #include "sys/mem.hpp"
 
 namespace weft::io {
@@ -53,6 +54,8 @@ long poll_set::park(nanos deadline, const char* reason) noexcept {
     item& it = items_[linked];
     new (&it.node[0]) core::fd_node(w, it.events);
     core::fd_entry* e = h_.fds.get(it.fd);
+    it.linked().version = watch_closing(h_, it.fd);
+    if (e != nullptr && e->reg.watched == 0) e->version = it.linked().version;
     const long refused = e == nullptr ? -ENOMEM : h_.poll->watch(it.fd, it.events, e->reg);
     if (refused == -EPERM) continue;  // knows no readiness: what poll(2) says of it never changes
     if (refused != 0) {

@@ -121,7 +121,7 @@ int select(int count, fd_set* in, fd_set* out, fd_set* except, timeval* timeout)
 int close(int fd) noexcept {
   hub* h = detail::try_hub();
   if (h != nullptr) return static_cast<int>(plain(io::close(*h, fd)));
-  io::facts::forget(fd);
+  io::forget_everywhere(fd);
   return static_cast<int>(plain(sys::raw(SYS_close, fd)));
 }
 
@@ -131,7 +131,10 @@ int shutdown(int fd, int how) noexcept {
 }
 
 void forget(int fd) noexcept {
-  if (hub* h = detail::try_hub()) io::forget_everywhere(*h, fd);
+  if (hub* h = detail::try_hub())
+    io::forget_everywhere(*h, fd);
+  else
+    io::forget_everywhere(fd);
 }
 
 int socket(int domain, int type, int protocol) {

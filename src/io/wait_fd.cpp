@@ -6,17 +6,22 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "io/watchers.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::io {
 
 long wait_fd(hub& h, int fd, core::fd_entry& e, std::uint32_t events, nanos deadline, const char* reason) noexcept {
+  const std::uint32_t version = watch_closing(h, fd);
   // A poller that registers once notes so in `watched`: nothing to tell it, and no call.
-  if ((events & ~e.reg.watched) != 0)
+  if ((events & ~e.reg.watched) != 0) {
+    if (e.reg.watched == 0) e.version = version;
     if (const int refused = h.poll->watch(fd, events, e.reg); refused != 0) [[unlikely]]
       return refused;
+  }
   detail::waiter w(reason);
   core::fd_node node(w, events);
+  node.version = version;
   e.waiters.push_back(node);
   ++h.fd_waiters;
   const wake why = detail::park(h, w, deadline);

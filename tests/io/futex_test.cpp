@@ -421,3 +421,49 @@ TEST_CASE("a child of fork knows the fibers of its own thread only") {
   mine.join();
   other.join();
 }
+
+TEST_CASE("futex_waitv: the index of whoever was woken, all values compared first, errors the kernel's") {
+  site_companion c;
+  word words[6] = {1, 2, 3, 4, 5, 6};
+  futex_waitv vector[6] = {};
+  for (unsigned i = 0; i < 6; ++i) {
+    vector[i].uaddr = reinterpret_cast<std::uint64_t>(&words[i]);
+    vector[i].val = words[i];
+    vector[i].flags = 2 | FUTEX_PRIVATE_FLAG;
+  }
+  auto waitv = [&](long count, const timespec* limit = nullptr, int clock = CLOCK_MONOTONIC, long flags = 0) {
+    return site_call(SYS_futex_waitv, &vector[0], count, flags, limit, clock);
+  };
+  for (const long count : {2L, 6L}) {
+    auto f = weft::spawn([&] { return waitv(count); });
+    weft::testing::wait_all_blocked();
+    CHECK(wake(&words[count - 1], 9) == 1);
+    CHECK(f.get() == count - 1);
+    CHECK(wake(&words[0], 9) == 0);  // it waits nowhere any more
+  }
+  vector[1].val = 9;
+  CHECK(waitv(6) == -EAGAIN);
+  CHECK_FALSE(site_passed);
+  vector[1].val = 2;
+  const timespec past{0, 0};
+  for (const int clock : {CLOCK_MONOTONIC, CLOCK_REALTIME}) CHECK(waitv(6, &past, clock) == -ETIMEDOUT);
+  CHECK_FALSE(site_passed);
+  auto same = [&](auto... args) {
+    const long natively = weft::sys::raw(SYS_futex_waitv, args...);
+    CHECK(natively < 0);
+    CHECK(site_call(SYS_futex_waitv, args...) == natively);
+  };
+  same(&vector[0], 0, 0, &past, CLOCK_MONOTONIC);
+  same(&vector[0], 129, 0, &past, CLOCK_MONOTONIC);
+  same(&vector[0], 1, 1, &past, CLOCK_MONOTONIC);
+  same(&vector[0], 1, 0, &past, CLOCK_BOOTTIME);
+  same(number(8), 1, 0, &past, CLOCK_MONOTONIC);
+  same(&vector[0], 1, 0, number(8), CLOCK_MONOTONIC);
+  vector[0].flags = FUTEX_PRIVATE_FLAG;
+  same(&vector[0], 1, 0, &past, CLOCK_MONOTONIC);
+  vector[0].flags = 2 | FUTEX_PRIVATE_FLAG;
+  vector[0].uaddr += 1;
+  same(&vector[0], 1, 0, &past, CLOCK_MONOTONIC);
+  vector[0].uaddr = 64;
+  same(&vector[0], 1, 0, &past, CLOCK_MONOTONIC);
+}

@@ -1,0 +1,189 @@
+#include "io/watchers.hpp"
+
+#include <csignal>
+
+#include "sys/mem.hpp"
+#include "sys/process_mark.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::io {
+namespace {
+
+using word = sys::atomic<std::uint64_t>;  // version, then the hubs' bits
+
+constexpr unsigned page_bits = 12, page_words = 1u << page_bits, page_count = 1u << 12;
+constexpr std::uint64_t hub_bits = 0xffffffff, next_version = hub_bits + 1;
+
+sys::atomic<word*> pages[page_count];
+
+constexpr std::uint32_t version_of(std::uint64_t w) noexcept { return static_cast<std::uint32_t>(w >> 32 | 1u << 31); }
+
+word* find(int fd) noexcept {
+  const unsigned page = static_cast<unsigned>(fd) >> page_bits;
+  if (page >= page_count) return nullptr;
+  word* at = pages[page].load_acquire();
+  return at == nullptr ? nullptr : at + (static_cast<unsigned>(fd) & (page_words - 1));
+}
+
+word* make(int fd) noexcept {
+  const unsigned page = static_cast<unsigned>(fd) >> page_bits;
+  if (page >= page_count) return nullptr;
+  auto* fresh = static_cast<word*>(sys::map(page_words * sizeof(word)));
+  if (fresh == nullptr) return nullptr;
+  word* nobody = nullptr;
+  while (!pages[page].compare_exchange(nobody, fresh))
+    if (nobody != nullptr) {
+      sys::unmap(fresh, page_words * sizeof(word));
+      break;
+    }
+  return find(fd);
+}
+
+// The list of hubs that have waited. Rarely taken, and never inside a signal handler that interrupted its owner: signals are blocked.
+sys::atomic<std::uint32_t> lock_word;
+hub* first = nullptr;
+unsigned listed = 0;
+
+class list_lock {
+public:
+  list_lock() noexcept {
+    const std::uint64_t all = ~std::uint64_t{0};
+    sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before_, 8);
+    while (lock_word.exchange(1) != 0) sys::raw(SYS_sched_yield);
+  }
+  ~list_lock() {
+    lock_word.store_release(0);
+    sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &before_, nullptr, 8);
+  }
+  list_lock(const list_lock&) = delete;
+  list_lock& operator=(const list_lock&) = delete;
+
+private:
+  std::uint64_t before_ = 0;
+};
+
+void list(hub& h) noexcept {
+  h.closed.mark = 1u << (listed++ % 32);
+  h.closed.listed = true;
+  h.closed.next = first;
+  first = &h;
+}
+
+// Ends the waits on `fd` that are older than its closing.
+void end_waits(hub& h, int fd, std::uint32_t version) noexcept {
+  core::fd_entry* e = h.fds.find(fd);
+  if (e == nullptr) return;
+  // What was registered since is the number's next life.
+  if (e->version == version) h.poll->forget(fd, e->reg);
+  ++e->sequence;
+  e->kind = core::fd_kind::unknown;
+  e->drained = e->past_plain = false;
+  detail::wait_node* next;
+  for (detail::wait_node* n = e->waiters.front(); n != nullptr; n = next) {
+    next = e->waiters.after(n);
+    auto* node = static_cast<core::fd_node*>(n);
+    // A younger wait looks again, and has the poller watch again.
+    node->closed = node->version == version;
+    node->unlink();
+    --h.fd_waiters;
+    node->notify(node);
+  }
+}
+
+// On the hub: what other threads have closed.
+void take_closed(hub& h, core::remote_node*) noexcept {
+  core::closed_fds::item items[core::closed_fds::room];
+  unsigned count;
+  bool all;
+  {
+    const list_lock guard;
+    count = h.closed.count;
+    all = h.closed.too_many;
+    sys::copy(&items[0], &h.closed.items[0], count * sizeof items[0]);
+    h.closed.count = 0;
+    h.closed.too_many = h.closed.announced = false;
+  }
+  for (unsigned i = 0; i < count; ++i) end_waits(h, items[i].fd, items[i].version);
+  if (!all) return;
+  h.fds.each([&](int fd, core::fd_entry& e) {
+    const word* w = find(fd);
+    if (e.version != 0 && w != nullptr && version_of(w->load_acquire()) != e.version) end_waits(h, fd, e.version);
+  });
+}
+
+// Under the lock.
+void tell(hub& h, int fd, std::uint32_t version) noexcept {
+  core::closed_fds& c = h.closed;
+  if (c.count < core::closed_fds::room)
+    c.items[c.count++] = {fd, version};
+  else
+    c.too_many = true;
+  if (c.announced) return;
+  c.announced = true;
+  c.node.run = take_closed;
+  core::hub_post(h, c.node);
+}
+
+void end_version(hub* own, int fd, word& w) noexcept {
+  std::uint64_t seen = w.load_relaxed();
+  // A vfork child closes descriptors of its own.
+  if ((seen & hub_bits) != 0 && own == nullptr && !sys::owns_memory()) return;
+  while (!w.compare_exchange(seen, (seen & ~hub_bits) + next_version)) {
+  }
+  const auto bits = static_cast<std::uint32_t>(seen);
+  // Its own hub has ended its waits itself; a bit that is shared is looked behind.
+  if (bits == 0 || (own != nullptr && bits == own->closed.mark && listed <= 32)) return;
+  const list_lock guard;
+  for (hub* h = first; h != nullptr; h = h->closed.next)
+    if (h != own && (h->closed.mark & bits) != 0) tell(*h, fd, version_of(seen));
+}
+
+}  // namespace
+
+std::uint32_t watch_closing(hub& h, int fd) noexcept {
+  if (h.closed.mark == 0) [[unlikely]] {
+    const list_lock guard;
+    list(h);
+  }
+  word* w = find(fd);
+  if (w == nullptr) [[unlikely]]
+    if ((w = make(fd)) == nullptr) return version_of(0);
+  std::uint64_t seen = w->load_acquire();
+  while ((seen & h.closed.mark) == 0)
+    if (w->compare_exchange(seen, seen | h.closed.mark)) break;
+  return version_of(seen);
+}
+
+void tell_watchers(hub* own, int fd) noexcept {
+  if (word* w = find(fd)) end_version(own, fd, *w);
+}
+
+void tell_watchers_of_range(hub* own, unsigned first_fd, unsigned last_fd) noexcept {
+  for (unsigned page = first_fd >> page_bits; page < page_count && page <= last_fd >> page_bits; ++page) {
+    word* at = pages[page].load_acquire();
+    if (at == nullptr) continue;
+    for (unsigned i = 0; i < page_words; ++i) {
+      const unsigned fd = page << page_bits | i;
+      if (fd >= first_fd && fd <= last_fd && (at[i].load_relaxed() & hub_bits) != 0) end_version(own, static_cast<int>(fd), at[i]);
+    }
+  }
+}
+
+void watches_no_more(hub& h) noexcept {
+  if (!h.closed.listed) return;
+  const list_lock guard;
+  for (hub** at = &first; *at != nullptr; at = &(*at)->closed.next)
+    if (*at == &h) {
+      *at = h.closed.next;
+      break;
+    }
+  h.closed.listed = false;
+}
+
+void only_watcher(hub& h) noexcept {
+  lock_word.store_relaxed(0);
+  first = h.closed.listed ? &h : nullptr;
+  h.closed.next = nullptr;
+}
+
+}  // namespace weft::io
