@@ -9,6 +9,7 @@
 #include "io/futex.hpp"
 #include "io/user_memory.hpp"
 #include "io/user_word.hpp"
+#include "sys/clock.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::io {
@@ -45,9 +46,29 @@ long take_limit(hub& h, long timeout, bool relative, int clock, time_limit& limi
   return 0;
 }
 
+// A lock that libc takes inside itself, for moments: another OS thread has it, in malloc most likely. It is given a little time, since a
+// park in malloc would surprise those who call it: OpenSSL seeds a thread_local generator between two calls of malloc, and a sibling
+// fiber would find it half made. What is held longer parks as everything does: its holder may be a parked fiber.
+bool soon_free(const call& c) noexcept {
+  constexpr std::uint32_t locked_and_waited_for = 2;
+  constexpr std::uint64_t heap_bytes = 64 << 20, arena_at_most = 256;  // the arenas of other threads begin heaps aligned so
+  constexpr nanos patience = 5'000'000;
+  const bool of_libc = c.address >= futex::libc_data.begin && c.address < futex::libc_data.end;
+  if ((!of_libc && c.address % heap_bytes >= arena_at_most) || c.value != locked_and_waited_for || c.timeout != 0 || !c.own) return false;
+  const nanos until = sys::monotonic_ns() + patience;
+  do {
+    sys::raw(SYS_sched_yield);
+    std::uint32_t now;
+    if (!load_word(reinterpret_cast<const void*>(c.address), now)) return false;
+    if (now != c.value) return true;
+  } while (sys::monotonic_ns() < until);
+  return false;
+}
+
 door_answer on_wait(const door_frame* f, const call& c, bool bitset) noexcept {
   if (c.realtime && !bitset) return pass_on;
   return cooperate(f, [&](hub& h) {
+    if (!bitset && soon_free(c)) return long{-EAGAIN};
     time_limit limit;
     const int clock = c.realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC;
     if (const long error = take_limit(h, c.timeout, !bitset, clock, limit); error != 0) return error;

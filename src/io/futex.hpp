@@ -12,6 +12,12 @@ struct futex_waitv;
 
 namespace weft::io::futex {
 
+// libc's writable data, where the locks lie that it takes inside itself; empty when not known. Set before the first site is rewritten.
+struct address_range {
+  std::uint64_t begin = 0, end = 0;
+};
+inline address_range libc_data;
+
 // When a wait ends by itself: `end` nanoseconds of a clock.
 struct time_limit {
   static constexpr int hub_clock = -1;  // detail::now

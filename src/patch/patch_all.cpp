@@ -13,9 +13,11 @@
 #include "core/libc_threads.hpp"
 #include "core/hub_state.hpp"
 #include "io/dispatch.hpp"
+#include "io/futex.hpp"
 #include "io/signal_actions.hpp"
 #include "patch/dispatch.hpp"
 #include "patch/patch.hpp"
+#include "patch/resolver_slots.hpp"
 #include "patch/symbols.hpp"
 
 namespace weft {
@@ -110,6 +112,21 @@ std::string libc_refused() {
   return {};
 }
 
+void find_libc_data() {
+  dl_iterate_phdr(
+      [](dl_phdr_info* object, std::size_t, void*) {
+        const std::string_view path = object->dlpi_name;
+        if (!path.substr(path.rfind('/') + 1).starts_with("libc.so")) return 0;
+        for (int i = 0; i < object->dlpi_phnum; ++i) {
+          const ElfW(Phdr)& p = object->dlpi_phdr[i];
+          if (p.p_type == PT_LOAD && (p.p_flags & PF_W) != 0)
+            io::futex::libc_data = {object->dlpi_addr + p.p_vaddr, object->dlpi_addr + p.p_vaddr + p.p_memsz};
+        }
+        return 1;
+      },
+      nullptr);
+}
+
 }  // namespace
 
 patch_result patch_all() {
@@ -118,6 +135,7 @@ patch_result patch_all() {
     total.error = "this system lets no program set its GS base";
     return total;
   }
+  find_libc_data();
   fill_handlers();
   const door wanted = wanted_door();
   if (patch::symbols_open() || (wanted == door::symbols && patch::symbols_offered() > 0)) return by_symbols();
@@ -130,6 +148,11 @@ patch_result patch_all() {
   total.unpatchable = r.unpatchable;
   total.error = r.text;
   if (debugging()) say(r);
+  // The shim's symbols stand before libc's already.
+  if (r.patched > 0 && patch::symbols_offered() == 0 && io::group_selected("resolver", std::getenv("WEFT_PATCH"))) {
+    const int slots = patch::redirect_resolver();
+    if (debugging()) std::fprintf(stderr, "weft: %d calls of the getaddrinfo family lead to Weft's resolver\n", slots);
+  }
   if (r.patched > 0 && patch::handlers[SYS_futex] != nullptr) core::expect_futex_waits();
   const std::string refused = r.text.empty() ? std::string() : r.patched == 0 ? r.text : libc_refused();
   // Only when libc's sigaction comes to Weft too: the program is never to see Weft's entry as its handler.

@@ -16,7 +16,7 @@ using handle = std::unique_ptr<CURL, decltype(&curl_easy_cleanup)>;
 struct page {
   CURLcode code = CURLE_OK;
   long status = 0;
-  std::string body;
+  std::string body, error;
   double resolved = 0;  // seconds until the name was known
 };
 
@@ -43,7 +43,10 @@ page fetch(const std::string& host, const std::string& path, long timeout_ms = 5
   curl_easy_setopt(c.get(), CURLOPT_TIMEOUT_MS, timeout_ms);
   curl_easy_setopt(c.get(), CURLOPT_WRITEFUNCTION, append);
   curl_easy_setopt(c.get(), CURLOPT_WRITEDATA, &p.body);
+  char error[CURL_ERROR_SIZE] = "";
+  curl_easy_setopt(c.get(), CURLOPT_ERRORBUFFER, error);
   p.code = curl_easy_perform(c.get());
+  p.error = error;
   curl_easy_getinfo(c.get(), CURLINFO_RESPONSE_CODE, &p.status);
   curl_easy_getinfo(c.get(), CURLINFO_NAMELOOKUP_TIME, &p.resolved);
   return p;
@@ -70,6 +73,7 @@ TEST_CASE("100 fibers resolve 100 names in libcurl's threads and fetch 100 pages
   int good = 0;
   weft_test::together(many, [&](int i) {
     const page p = fetch(host(i), "/" + std::to_string(i));
+    CHECK(p.error == "");
     CHECK(p.code == CURLE_OK);
     CHECK(p.status == 200);
     CHECK(p.body == content(i));
