@@ -75,7 +75,9 @@ offload_ring* offload_ring::open(hub& h, void* storage) noexcept {
   std::uint32_t workers[2] = {most_brief(), 0};
   sys::raw(SYS_io_uring_register, r->fd_, register_workers, &workers[0], 2);
   core::fd_entry* entry = h.fds.get(r->fd_);
-  if (r->sq_memory_ == nullptr || r->cq_memory_ == nullptr || r->sqes_ == nullptr || entry == nullptr || r->supported_ == 0) {
+  // The poller learns of the ring now: later, with calls under way, it could not refuse.
+  if (r->sq_memory_ == nullptr || r->cq_memory_ == nullptr || r->sqes_ == nullptr || entry == nullptr || r->supported_ == 0 ||
+      h.poll->watch(r->fd_, poller::in, entry->reg) != 0) {
     r->close(h);
     return nullptr;
   }
@@ -155,7 +157,7 @@ void offload_ring::reap() noexcept {
 
 void offload_ring::watch(hub& h) noexcept {
   core::fd_entry& e = *h.fds.find(fd_);
-  h.poll->watch(fd_, poller::in, e.reg);
+  h.poll->watch(fd_, poller::in, e.reg);  // select forgets at each report; for epoll there is nothing to do
   e.waiters.push_back(node_);
   ++h.fd_waiters;
   watching_ = true;
