@@ -6,6 +6,7 @@
 #include "sys/clock.hpp"
 #include "sys/mem.hpp"
 #include "sys/syscall.hpp"
+#include "sys/usage.hpp"
 
 // The inbox's atomics are in code that TSan does not see: it is told of the order that they make.
 extern "C" {
@@ -167,7 +168,10 @@ void turn(hub& h, std::uint64_t timeout) noexcept {
     ++h.stats.blocked_polls;
   }
   ++h.stats.polls;
+  const std::uint64_t switches = h.audit == nullptr ? 0 : sys::usage_of_thread().voluntary_switches;
   const int n = h.poll->wait(timeout);
+  if (h.audit != nullptr) [[unlikely]]
+    h.stats.poll_switches += sys::usage_of_thread().voluntary_switches - switches;
   h.sleeping.store_relaxed(0);
   h.last_poll = sys::cycles();
   const poller::event* events = h.poll->events();

@@ -38,6 +38,7 @@ struct watch_mark {
 
 struct counters {
   std::uint64_t fibers_created, other_switches, parks, polls, blocked_polls, io_events, timers_fired, remote_wakes;
+  std::uint64_t poll_switches;  // voluntary context switches inside polls; only counted when audited
 };
 
 }  // namespace weft::core
@@ -68,6 +69,7 @@ struct hub {
   std::uint32_t ticks = 0;
   bool annotate = false;         // sanitizers or valgrind want to hear of switches
   bool virtual_time = false;
+  void* audit = nullptr;         // WEFT_AUDIT: what is known of this thread (patch/audit.hpp)
   std::uint64_t last_poll = 0;   // cycle counter
   nanos cached_now = 0;          // as of the last poll: for ages, not for deadlines
   std::uint64_t shuffle = 0;     // state of the generator, 0: FIFO

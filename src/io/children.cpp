@@ -116,7 +116,8 @@ long waitid(hub& h, int kind, int id, void* info, int options, void* usage) noex
   growing_nap pause;
   for (;;) {
     const long got = collect(w, &found, usage);
-    if (got != 0) return got;
+    // What there is to tell is written whatever comes of the call, as the kernel does.
+    if (got != 0) return info == nullptr || give(info, found) ? got : -EFAULT;
     if (found.si_pid != 0 || (options & WNOHANG) != 0) break;
     if (kind == P_PIDFD) {
       const long flags = sys::raw(SYS_fcntl, id, F_GETFL);

@@ -3,6 +3,7 @@
 #include "io/fd_facts.hpp"
 #include "io/file_ops.hpp"
 #include "io/file_transfer.hpp"
+#include "io/ops.hpp"
 
 namespace weft::io {
 namespace {
@@ -39,6 +40,13 @@ door_answer on_preadv(door_frame* f, long nr) noexcept {
   const bool second = nr == SYS_preadv2 || nr == SYS_pwritev2;
   if (f->r10 < (second ? -1 : 0)) return pass_on;
   const bool out = nr == SYS_pwritev || nr == SYS_pwritev2;
+  // At the position and without flags it is readv or writev, of pipes and sockets too.
+  if (second && f->r10 == -1 && f->r9 == 0 && !on_disk(caller::door, number(f->rdi)))
+    return cooperate(f, [=](hub& h) {
+      const auto* parts = pointer<const iovec>(f->rsi);
+      const auto count = static_cast<unsigned long>(f->rdx);
+      return out ? writev(h, caller::door, number(f->rdi), parts, count) : readv(h, caller::door, number(f->rdi), parts, count);
+    });
   return transfer_at(f, out, pointer<const iovec>(f->rsi), static_cast<unsigned long>(f->rdx), f->r10, second ? number(f->r9) : 0);
 }
 
@@ -48,6 +56,12 @@ door_answer on_brief(door_frame* f, long nr) noexcept {
   if (h == nullptr || !on_disk(caller::door, number(f->rdi))) return pass_on;
   const offload_call call = whole(f, nr);
   return cooperate_on(*h, f->vectors != 0, [&call](hub& on) { return offload(on, call, never, "file", offload_kind::brief); });
+}
+
+// Waits until the kernel's readers have gone by.
+door_answer on_io_destroy(door_frame* f, long nr) noexcept {
+  const offload_call call = whole(f, nr);
+  return cooperate(f, [&call](hub& h) { return offload(h, call, never, "io_destroy", offload_kind::brief); });
 }
 
 door_answer on_sync(door_frame* f, long nr) noexcept {
@@ -148,6 +162,7 @@ constexpr door_entry rows[] = {
     {SYS_mq_timedsend, "ipc", "mq_timedsend", {on_mq_send}},
     {SYS_mq_timedreceive, "ipc", "mq_timedreceive", {on_mq_receive}},
     {SYS_io_getevents, "file", "io_getevents", {on_getevents}},
+    {SYS_io_destroy, "file", "io_destroy", {on_io_destroy}},
     {SYS_io_pgetevents, "file", "io_pgetevents", {on_getevents}},
     {SYS_setuid, bookkeeping, "setuid", {on_credentials}},
     {SYS_setgid, bookkeeping, "setgid", {on_credentials}},

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <sys/ipc.h>
 #include <sys/msg.h>
+#include <sys/sem.h>
 
 #include "io/durations.hpp"
 #include "io/file_ops.hpp"
@@ -57,11 +58,25 @@ long msgrcv(hub& h, int queue, void* message, std::size_t size, long type, int f
   return never_again(wait_by_thread(h, call_of(SYS_msgrcv, queue, message, size, type, flags), "msgrcv"));
 }
 
+namespace {
+
+// With IPC_NOWAIT: given a limit of zero the kernel sleeps for a moment all the same.
+long try_semop(int set, const void* operations, std::size_t count) noexcept {
+  sembuf own[64];
+  if (count == 0 || count > sizeof own / sizeof *own || !copy_in(&own[0], operations, count * sizeof *own)) {
+    const timespec none{};
+    return sys::raw(SYS_semtimedop, set, operations, count, &none);
+  }
+  for (std::size_t i = 0; i < count; ++i) own[i].sem_flg |= IPC_NOWAIT;
+  return sys::raw(SYS_semop, set, &own[0], count);
+}
+
+}  // namespace
+
 long semtimedop(hub& h, int set, void* operations, std::size_t count, const timespec* limit) noexcept {
   nanos length;
   if (const long error = take_limit(limit, length); error != 0) return error;
-  const timespec none{};
-  const long got = sys::raw(SYS_semtimedop, set, operations, count, &none);
+  const long got = try_semop(set, operations, count);
   if (got != -EAGAIN || length == 0) return got;
   // Where an operation with IPC_NOWAIT was what failed, it does so again.
   const long waited = wait_by_thread(h, call_of(SYS_semop, set, operations, count), "semop", deadline_in(h, length));

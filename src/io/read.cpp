@@ -2,6 +2,8 @@
 //
 // RWF_NOWAIT asks the kernel not to wait in this one call. Where a file does not know it (terminals, pipes of kernels before 6.4),
 // poll(2) is asked first; another reader may then be faster, so a pipe or terminal that is not O_NONBLOCK is read by a thread.
+#include <asm/ioctls.h>
+#include <asm/termbits.h>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/uio.h>
@@ -19,6 +21,9 @@ namespace weft::io {
 namespace {
 
 constexpr unsigned long most_parts = 1024;  // UIO_MAXIOV
+
+// parts_reader's answer for "wait for no longer than patience()".
+constexpr long impatient = not_on_disk - 1;
 
 class parts_reader {
 public:
@@ -40,15 +45,29 @@ public:
     }
     if (!opened_for(fd_, O_RDONLY)) return -EBADF;  // of which poll(2) knows nothing
     const long ready = ready_now(fd_, POLLIN);
-    if (ready <= 0) return ready == 0 ? -EAGAIN : ready;
-    return shared_and_blocking(fd_, kind()) ? by_thread() : as_it_is();
+    if (ready <= 0) return ready == 0 ? nothing_there() : ready;
+    return take();
   }
+  // What poll(2) announced.
+  long take() noexcept { return shared_and_blocking(fd_, kind()) ? by_thread() : as_it_is(); }
   long by_thread() const noexcept {
     return offload(h_, call_of(SYS_readv, fd_, parts_, count_), never, "read", offload_kind::waits);
   }
+  // How long a terminal's read waits for a first byte after which it would answer 0; `never` for as long as it takes.
+  nanos patience() const noexcept { return patience_; }
   long as_it_is() const noexcept { return sys::raw(SYS_readv, fd_, parts_, count_); }
 
 private:
+  // A terminal in non-canonical mode with VMIN 0 answers 0 when nothing comes (termios(3)), at once or after VTIME tenths of a second.
+  // With VMIN above 0, VTIME runs between bytes: the kernel's to measure once there is one.
+  long nothing_there() noexcept {
+    if (kind() != static_cast<long>(facts::kind::terminal)) return -EAGAIN;
+    termios mode{};
+    if (sys::raw(SYS_ioctl, fd_, TCGETS, &mode) != 0 || (mode.c_lflag & ICANON) != 0 || mode.c_cc[VMIN] != 0) return -EAGAIN;
+    if (mode.c_cc[VTIME] == 0) return as_it_is();
+    patience_ = static_cast<nanos>(mode.c_cc[VTIME]) * 100'000'000;
+    return impatient;
+  }
   // A file whose bytes are not in memory says EAGAIN too, and is read as it is: it will come.
   long for_files(long got) noexcept { return kind() == static_cast<long>(facts::kind::always_ready) ? as_it_is() : got; }
   long kind() noexcept {
@@ -61,8 +80,22 @@ private:
   const iovec* parts_;
   unsigned long count_;
   long kind_ = -1;
+  nanos patience_ = never;
   bool nowait_ = sys::have(sys::feature::nowait);
 };
+
+long read_within(hub& h, park_rules& rules, int fd, parts_reader& reader) noexcept {
+  if (const long refused = rules.before_park(); refused != 0) return refused;
+  core::fd_entry* e = h.fds.get(fd);
+  if (e == nullptr) return -ENOMEM;
+  const nanos deadline = detail::now(h) + reader.patience();
+  for (;;) {
+    const std::uint32_t sequence = e->sequence;
+    if (const long ready = ready_now(fd, POLLIN); ready != 0) return ready < 0 ? ready : reader.take();
+    if (e->sequence != sequence) continue;
+    if (const long waited = wait_fd(h, fd, *e, poller::in, deadline, "read"); waited != 0) return waited == timed_out ? 0 : waited;
+  }
+}
 
 }  // namespace
 
@@ -84,7 +117,8 @@ long readv(hub& h, caller who, int fd, const iovec* parts, unsigned long count) 
     if (const long got = transfer(h, who, {false, fd, parts, count, -1, 0}); got != not_on_disk) return got;
   park_rules rules(h, who, fd, side::receive);
   parts_reader reader(h, fd, parts, count);
-  return until_ready(h, rules, fd, poller::in, "read", [&] { return reader(); }, [&] { return reader.by_thread(); });
+  const long got = until_ready(h, rules, fd, poller::in, "read", [&] { return reader(); }, [&] { return reader.by_thread(); });
+  return got == impatient ? read_within(h, rules, fd, reader) : got;
 }
 
 }  // namespace weft::io

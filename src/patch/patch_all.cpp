@@ -15,6 +15,7 @@
 #include "io/dispatch.hpp"
 #include "io/futex.hpp"
 #include "io/signal_actions.hpp"
+#include "patch/audit.hpp"
 #include "patch/dispatch.hpp"
 #include "patch/patch.hpp"
 #include "patch/resolver_slots.hpp"
@@ -31,6 +32,10 @@ void fill_handlers() {
   io::each_door([&](const io::door_entry& row) {
     if (io::group_selected(row.group, selection)) patch::set_handler(row.nr, row.handle);
   });
+  const char* audit = std::getenv("WEFT_AUDIT");
+  if (audit == nullptr || *audit == 0 || *audit == '0') return;
+  for (long nr = 0; nr < patch::handler_count; ++nr) patch::audit_call(nr);
+  static const bool once [[maybe_unused]] = std::atexit([] { patch::report_audit(); }) == 0;
 }
 
 // Tells io where libweft.so lies.

@@ -77,14 +77,17 @@ void remove_fresh_names(void) {
 }
 
 int disk_file(size_t size) {
-  const char *name = fresh_name("file");
-  const int fd = (int)MUST(open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+  static int count;
+  char name[PATH_MAX + 64];
+  fresh_name("");
+  --name_count;
+  snprintf(name, sizeof name, "%s/disk-%d", directory, __atomic_fetch_add(&count, 1, __ATOMIC_RELAXED));
+  const int fd = (int)MUST(open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   char block[4096];
   memset(block, 'f', sizeof block);
   for (size_t left = size; left > 0;) left -= (size_t)MUST(write(fd, block, left < sizeof block ? left : sizeof block));
   MUST(lseek(fd, 0, SEEK_SET));
   MUST(unlink(name));
-  --name_count;
   return fd;
 }
 

@@ -1,6 +1,7 @@
 /* Plays one scene: parts as pthreads, or as fibers when the shim was preloaded. The program is the same; it looks whether weft_spawn is
  * there. `stage --list` prints the scenes, `stage NAME` plays one: what the parts said, part by part, on standard output.
  * With Weft a last line on standard error tells the hub's figures, so that a quiet native run is noticed. */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdarg.h>
@@ -32,6 +33,11 @@ static __typeof__(weft_current) *fiber_current;
 static __typeof__(weft_done) *fiber_done;
 static __typeof__(weft_sleep) *fiber_sleep;
 static __typeof__(weft_hub_stats) *hub_stats;
+static __typeof__(weft_hub_current) *this_hub;
+static __typeof__(weft_post) *post;
+static __typeof__(weft_event_create) *make_event;
+static __typeof__(weft_event_set) *set_event;
+static __typeof__(weft_event_wait) *wait_for_event;
 
 static void look_for_weft(void) {
   /* Not by name at link time: a native run has none of them. */
@@ -42,6 +48,11 @@ static void look_for_weft(void) {
   FIND(fiber_done, "weft_done");
   FIND(fiber_sleep, "weft_sleep");
   FIND(hub_stats, "weft_hub_stats");
+  FIND(this_hub, "weft_hub_current");
+  FIND(post, "weft_post");
+  FIND(make_event, "weft_event_create");
+  FIND(set_event, "weft_event_set");
+  FIND(wait_for_event, "weft_event_wait");
 #undef FIND
 }
 
@@ -107,37 +118,86 @@ void join(part *p) {
   if ((fiber_spawn != NULL ? fiber_join(p->fiber, NULL) : pthread_join(p->thread, NULL)) != 0) abort();
 }
 
-/* Natively the thread's state is looked at, three times alike: it may sleep for a moment on its way. A fiber parks as soon as it is let
- * run; the pause is for calls that another thread makes in its place. */
-void await_blocked(part *p) {
-  if (fiber_spawn != NULL) {
-    for (int i = 0; i < 3; ++i) fiber_sleep(0);
-    fiber_sleep(WEFT_MS(3));
-    return;
-  }
-  int alike = 0;
-  while (alike < 3 && !p->over) {
+static char state_of(pid_t tid) {
+  char name[64], text[400] = "";
+  snprintf(name, sizeof name, "/proc/self/task/%d/stat", (int)tid);
+  const int fd = open(name, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  if (read(fd, text, sizeof text - 1) < 0) text[0] = 0;
+  close(fd);
+  const char *at = strrchr(text, ')');
+  return at != NULL && at[1] != 0 ? at[2] : 0;
+}
+
+/* Whether the thread sleeps in the kernel; looked at three times alike, for it may do so for a moment on its way. */
+static void await_sleep(volatile const pid_t *tid, volatile const int *over) {
+  for (int alike = 0; alike < 3 && !*over;) {
     usleep(300);
-    if (p->tid == 0) continue;
-    char name[64], text[400] = "";
-    snprintf(name, sizeof name, "/proc/self/task/%d/stat", (int)p->tid);
-    const int fd = open(name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) continue;
-    if (read(fd, text, sizeof text - 1) < 0) text[0] = 0;
-    close(fd);
-    const char *at = strrchr(text, ')');
-    alike = at != NULL && at[1] != 0 && at[2] == 'S' ? alike + 1 : 0;
+    alike = *tid != 0 && state_of(*tid) == 'S' ? alike + 1 : 0;
   }
 }
 
+/* Whether some thread of the process besides the caller is on its way. */
+static int others_run(void) {
+  DIR *tasks = opendir("/proc/self/task");
+  const pid_t own = (pid_t)syscall(SYS_gettid);
+  int running = 0;
+  for (struct dirent *e; tasks != NULL && (e = readdir(tasks)) != NULL;)
+    if (e->d_name[0] != '.' && atoi(e->d_name) != own && state_of(atoi(e->d_name)) == 'R') running = 1;
+  if (tasks != NULL) closedir(tasks);
+  return running;
+}
+
+/* A fiber parks as soon as it is let run. Where another thread makes its call, that one must have come to it. */
+void await_blocked(part *p) {
+  if (fiber_spawn == NULL) {
+    await_sleep(&p->tid, &p->over);
+    return;
+  }
+  for (int i = 0; i < 3; ++i) fiber_sleep(0);
+  for (int idle = 0; idle < 2;) {
+    fiber_sleep(WEFT_MS(1));
+    idle = others_run() ? 0 : idle + 1;
+  }
+}
+
+struct sender {
+  pid_t to;
+  int sig;
+  weft_hub *hub;
+  weft_event *sent;
+};
+
+static void say_sent(void *event) { set_event(event); }
+
+static void *send_signal(void *arg) {
+  const struct sender *s = arg;
+  const int never = 0;
+  await_sleep(&s->to, &never);
+  QUIETLY(syscall(SYS_tgkill, getpid(), s->to, s->sig));
+  if (post(s->hub, say_sent, s->sent) != 0) abort();
+  return NULL;
+}
+
+/* From another OS thread, while the hub sleeps: the signal is then for a fiber that waits, as natively it is for a thread that does. */
 void signal_part(part *p, int sig) {
-  if (fiber_spawn == NULL) QUIETLY(pthread_kill(p->thread, sig));
-  else QUIETLY(syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), sig));
+  if (fiber_spawn == NULL) {
+    QUIETLY(pthread_kill(p->thread, sig));
+    return;
+  }
+  struct sender s = {(pid_t)syscall(SYS_gettid), sig, this_hub(), make_event()};
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, send_signal, &s) != 0) abort();
+  if (wait_for_event(s.sent, WEFT_FOREVER) != 0) abort();
+  pthread_join(thread, NULL);
 }
 
 /* -- what parts say */
 
+static int trace; /* WEFT_SCENE_TRACE: also at once, to find where a scene hangs */
+
 static void append(struct part *p, const char *text, size_t size) {
+  if (trace) QUIETLY(write(2, text, size));
   if (p->size + size + 1 > p->room) {
     p->room = (p->size + size + 1) * 2;
     p->text = realloc(p->text, p->room);
@@ -227,6 +287,7 @@ int main(int argc, char **argv) {
   for (int i = 0; i < scene_count && argc == 2; ++i) {
     if (strcmp(argv[1], scenes[i].name) != 0) continue;
     look_for_weft();
+    trace = getenv("WEFT_SCENE_TRACE") != NULL;
     struct part *first = start(play_scene, &scenes[i]);
     join(first);
     remove_fresh_names();

@@ -263,6 +263,8 @@ SCENE(named_datagrams) {
   DO(sendto(from, "x", 1, 0, (struct sockaddr *)&none, sizeof none));
   DO(send(from, "x", 1, 0));
   none.sun_family = AF_UNIX;
+  /* Another socket: the receiver is told the sender's name of the moment. */
+  from = (int)MUST(socket(AF_UNIX, SOCK_DGRAM, 0));
   DO(bind(from, (struct sockaddr *)&none, sizeof(sa_family_t)));
   DO(sendto(from, "abstract", 8, 0, (struct sockaddr *)&at, sizeof at));
   join(receiver);
