@@ -96,7 +96,7 @@ TEST_CASE("a child that does not read its input to the end is no error, and rais
 TEST_CASE("a timeout leaves the child running, and nothing is lost") {
   auto p = shell("echo first; read line; echo $line", all_pipes);
   const std::string input = "second\n";
-  CHECK_FALSE(shell("sleep 100").wait_for(20ms));
+  CHECK_FALSE(shell("exec sleep 100").wait_for(20ms));  // or it would outlive the shell, and hold our output open
   auto late = shell("echo first; sleep 0.3; cat", all_pipes);
   CHECK_FALSE(late.communicate_for(50ms, input));
   CHECK_FALSE(late.poll());
