@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <signal.h>
 #include <semaphore.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -515,4 +516,39 @@ TEST_CASE("semaphores and robust mutexes shared with another process") {
   ::waitpid(child, &status, 0);
   CHECK(status == 0);
   ::munmap(s, sizeof(shared));
+}
+
+TEST_CASE("a signal ends a semaphore's wait: EINTR, or made again under SA_RESTART, but never one with a time limit") {
+  active on;
+  static int handled;
+  handled = 0;
+  struct sigaction action {}, before {};
+  action.sa_handler = [](int) { ++handled; };
+  sem_t s;
+  sem_init(&s, 0, 0);
+  for (const bool restart : {false, true})
+    for (const bool timed : {false, true}) {
+      CAPTURE(restart);
+      CAPTURE(timed);
+      action.sa_flags = restart ? SA_RESTART : 0;
+      ::sigaction(SIGUSR1, &action, handled == 0 ? &before : nullptr);
+      const timespec t = in_ms(CLOCK_REALTIME, 900);
+      auto waiting = weft::spawn([&] {
+        const int got = timed ? sem_timedwait(&s, &t) : sem_wait(&s);
+        return got == 0 ? 0 : errno;
+      });
+      weft::testing::wait_all_blocked();
+      const int so_far = handled;
+      ::kill(::getpid(), SIGUSR1);
+      weft::testing::wait_all_blocked();
+      CHECK(handled == so_far + 1);
+      if (restart && !timed) {
+        CHECK_FALSE(waiting.done());
+        sem_post(&s);
+        CHECK(waiting.get() == 0);
+      } else {
+        CHECK(waiting.get() == EINTR);
+      }
+    }
+  ::sigaction(SIGUSR1, &before, nullptr);
 }
