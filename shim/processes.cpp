@@ -116,7 +116,7 @@ extern "C" __attribute__((visibility("hidden"))) patch::verdict weft_shim_syscal
   const long nr = frame->nr;
   // libc unmaps memory inside itself, where no wrapper sees it: what Weft remembers of mappings may be wrong by now.
   long unused;
-  if (nr == SYS_futex) answered<none>(SYS_munmap, unused);
+  if (nr == SYS_futex || nr == SYS_futex_waitv) answered<none>(SYS_munmap, unused);
   if (nr >= 0 && nr < patch::handler_count)
     if (const patch::handler h = handler_of(nr); h != nullptr) {
       const patch::verdict v = h(frame, nr);

