@@ -32,12 +32,17 @@ bool may_block(int fd) noexcept {
   return flags >= 0 && (flags & O_NONBLOCK) == 0;
 }
 
-// A connection was there a moment ago.
-long accept_now(hub& h, const offload_call& call) noexcept {
-  // The ring takes it at once if it is still there; a thread has to be waited for.
-  const nanos deadline = ring_takes(h, call) ? detail::now(h) : never;
-  const long got = offload(h, call, deadline, "accept", offload_kind::waits);
-  return got == timed_out ? -EAGAIN : got;
+// A connection was there a moment ago. -EAGAIN only when none is: while one is there, nobody will report it again.
+long accept_now(hub& h, int fd, const offload_call& call) noexcept {
+  // The ring takes it at once if it is still there, or when one of its own threads comes to it; a thread has to be waited for.
+  constexpr nanos patience = 1'000'000;
+  nanos wait = 0;
+  for (;; wait += patience) {
+    const long got = offload(h, call, ring_takes(h, call) ? detail::now(h) + wait : never, "accept", offload_kind::waits);
+    if (got != timed_out) return got;
+    const long ready = ready_now(fd, POLLIN);
+    if (ready <= 0) return ready < 0 ? ready : -EAGAIN;
+  }
 }
 
 }  // namespace
@@ -51,7 +56,7 @@ long accept4(hub& h, caller who, int fd, void* address, void* size, int flags) n
     if (ready < 0) return ready;
     // On what is no listener the call fails at once, and poll(2) may never call it ready.
     if (ready == 0) return listens(fd) ? -EAGAIN : as_it_is();
-    return may_block(fd) ? accept_now(h, call_of(SYS_accept4, fd, address, size, flags)) : as_it_is();
+    return may_block(fd) ? accept_now(h, fd, call_of(SYS_accept4, fd, address, size, flags)) : as_it_is();
   };
   park_rules rules(h, who, fd, side::receive);
   const long got = until_ready(h, rules, fd, poller::in, "accept", attempt, as_it_is);
