@@ -140,7 +140,22 @@ bool wake_if_current(waker w, wake why) noexcept {
   return w.fiber->epoch == w.epoch && w.fiber->parked != nullptr && unpark(*w.fiber->parked, why);
 }
 
-wake park(hub& h, waiter& w, nanos deadline) noexcept { return park_here(h, w, deadline); }
+// A call that a signal has reached waits no more: an interrupted offloaded write came back with a part of its bytes, say, and the op
+// goes on with the rest.
+[[gnu::noinline, gnu::cold]] static bool refused_by_signal(waiter& w) noexcept {
+  if (w.uninterruptible || w.result != wake::pending) return false;
+  if (w.linked()) w.unlink();
+  w.result = wake::signalled;
+  if (w.on_abort != nullptr) w.on_abort(&w);
+  return true;
+}
+
+wake park(hub& h, waiter& w, nanos deadline) noexcept {
+  constexpr std::uint8_t both = in_call | signal_due;
+  if ((w.fiber->call & both) == both) [[unlikely]]
+    if (refused_by_signal(w)) return wake::signalled;
+  return park_here(h, w, deadline);
+}
 
 wake yield_with_care(hub& h) noexcept {
   fiber_base* self = current_fiber();

@@ -7,7 +7,8 @@
 //   - passes the ended code on: `signalled` where the kernel restarts the call under SA_RESTART (read, accept, connect, wait4, flock,
 //     a futex wait without timeout), never_again(code) where it never does (sleeps, poll, epoll_wait, semop, msgrcv, and whatever
 //     waits with a timeout, SO_RCVTIMEO included);
-//   - answers what was transferred already, if anything was: that wins, and the handler runs all the same;
+//   - answers what was transferred already, if anything was: that wins, and the handler runs all the same. From the moment a signal is due
+//     every further interruptible park of the call ends at once, so an op that goes on with the rest comes back soon;
 //   - knows nothing of handlers. They run when it has returned, in `settle`, on the fiber, with nothing of the op left: a handler
 //     may park, make calls, or never come back (siglongjmp).
 // An op that is made again starts from its arguments. Calls of the C++ face are not marked, and nothing here touches them.

@@ -229,3 +229,46 @@ TEST_CASE("a fiber that forks goes on in the child as itself") {
   });
   CHECK(forking.get() == "exit 7");
 }
+
+TEST_CASE("a forked child that exits writes its buffers, ends at once, and leaves the parent's fibers waiting") {
+  patch();
+  int ends[2], never[2];
+  REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+  REQUIRE(pipe2(never, O_CLOEXEC) == 0);
+  auto sibling = weft::spawn([&] {
+    char c;
+    return read(never[0], &c, 1);
+  });
+  weft::testing::wait_all_blocked();
+  auto forking = weft::spawn([&] {
+    FILE* out = fdopen(dup(ends[1]), "w");
+    const pid_t pid = fork();
+    if (pid == 0) {
+      std::fputs("from the child", out);
+      std::exit(5);
+    }
+    std::fclose(out);
+    return wait_for(pid);
+  });
+  CHECK(forking.get() == "exit 5");
+  close(ends[1]);
+  char text[64] = "";
+  CHECK(read(ends[0], text, sizeof text) == 14);
+  CHECK(std::string(text) == "from the child");
+  CHECK(read(ends[0], text, sizeof text) == 0);
+  CHECK_FALSE(sibling.done());
+  CHECK(write(never[1], "x", 1) == 1);
+  CHECK(sibling.get() == 1);
+  for (const int fd : {ends[0], never[0], never[1]}) close(fd);
+}
+
+TEST_CASE("a forked child's own process end is main's, when main forks") {
+  patch();
+  auto sibling = weft::spawn([] { weft::this_fiber::sleep_for(1h); });
+  weft::testing::wait_all_blocked();
+  const pid_t pid = fork();
+  if (pid == 0) std::exit(8);
+  CHECK(wait_for(pid) == "exit 8");
+  CHECK_FALSE(sibling.done());
+  sibling.kill();
+}
