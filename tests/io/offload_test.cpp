@@ -20,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/hub.hpp"
 #include "io/offload.hpp"
 #include "weft/cancel.hpp"
 #include "weft/fiber.hpp"
@@ -274,6 +275,34 @@ TEST_CASE("text can be rewritten while offload threads and io_uring's workers st
   CHECK_FALSE(f.done());
   ::flock(l.other, LOCK_UN);
   CHECK(f.get() == 0);
+}
+
+TEST_CASE("a hub that ends gives its ring back") {
+  temporary_file data;
+  const auto open_files = [] {
+    int n = 0;
+    DIR* d = ::opendir("/proc/self/fd");
+    while (::readdir(d) != nullptr) ++n;
+    ::closedir(d);
+    return n;
+  };
+  const int before = open_files();
+  for (int i = 0; i < 5; ++i)
+    std::thread([&] {
+      CHECK(brief(call_of(SYS_fsync, data.fd)) == 0);
+      CHECK(brief(call_of(SYS_fsync, data.fd), false) == 0);
+    }).join();
+  CHECK(open_files() == before);
+}
+
+TEST_CASE("with nothing left to wait for, idle threads and workers do not hide a deadlock") {
+  temporary_file data;
+  std::thread([&] {
+    CHECK(brief(call_of(SYS_fsync, data.fd)) == 0);
+    CHECK(brief(call_of(SYS_fsync, data.fd), false) == 0);
+  }).join();
+  CHECK(brief(call_of(SYS_fsync, data.fd), false) == 0);
+  CHECK_FALSE(weft::core::other_threads());
 }
 
 TEST_CASE("hubs of several threads make calls at once") {
