@@ -150,7 +150,9 @@ bool wake_if_current(waker w, wake why) noexcept {
   return true;
 }
 
-wake park(hub& h, waiter& w, nanos deadline) noexcept {
+// The compiler sees no call in park_here, and may leave the stack as it came. What the hub calls from there is ordinary C++ (posted
+// work, signal handlers), which expects it to be aligned.
+[[gnu::force_align_arg_pointer]] wake park(hub& h, waiter& w, nanos deadline) noexcept {
   constexpr std::uint8_t both = in_call | signal_due;
   if ((w.fiber->call & both) == both) [[unlikely]]
     if (refused_by_signal(w)) return wake::signalled;
@@ -169,7 +171,7 @@ wake yield_with_care(hub& h) noexcept {
   return self->cancel_hint ? cancellation_due(h) : wake::ready;
 }
 
-wake yield(hub& h) noexcept { return rotate_here(h); }
+[[gnu::force_align_arg_pointer]] wake yield(hub& h) noexcept { return rotate_here(h); }
 
 void scope_enter(hub& h, scope& s, nanos deadline) noexcept {
   fiber_base* f = h.block->current;
