@@ -18,6 +18,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -49,6 +50,7 @@ void too_late(int) {
     ::tgkill(::getpid(), thread_in_work, SIGALRM);
     return;
   }
+  std::fflush(stdout);  // a check that failed before
   std::fprintf(stderr, "seed %llu does not end:\n%s", seed_in_work, weft::run_info().c_str());
   std::_Exit(1);
 }
@@ -475,9 +477,11 @@ TEST_CASE("under random faults of the kernel nothing hangs, nothing is lost, not
     run_seed(static_cast<unsigned>(seed), one_in[random() % 3], kinds);
   }
   if (one != 0) return;
+  const char* without = std::getenv("WEFT_WITHOUT");
+  const bool ring = without == nullptr || std::strstr(without, "uring") == nullptr;
   for (const faults kind : {interruptions, would_block, short_transfers, no_memory, no_descriptors, no_ring}) {
     INFO("kind ", kind);
-    CHECK(injected(kind) > 0);
+    CHECK((injected(kind) > 0 || (kind == no_ring && !ring)));
   }
 }
 
