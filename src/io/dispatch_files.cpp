@@ -64,6 +64,7 @@ door_answer on_io_destroy(door_frame* f, long nr) noexcept {
   return cooperate(f, [&call](hub& h) { return offload(h, call, never, "io_destroy", offload_kind::brief); });
 }
 
+// Directories too, which read without a wait and are synced with one.
 door_answer on_sync(door_frame* f, long nr) noexcept {
   const offload_call call = whole(f, nr);
   return cooperate(f, [&call](hub& h) { return offload(h, call, never, "sync", offload_kind::brief); });
@@ -139,8 +140,8 @@ constexpr door_entry rows[] = {
     {SYS_pwrite64, "write", "pwrite64", {on_pwrite}},
     {SYS_pwritev, "write", "pwritev", {on_preadv}},
     {SYS_pwritev2, "write", "pwritev2", {on_preadv}},
-    {SYS_fsync, "file", "fsync", {on_brief}},
-    {SYS_fdatasync, "file", "fdatasync", {on_brief}},
+    {SYS_fsync, "file", "fsync", {on_sync}},
+    {SYS_fdatasync, "file", "fdatasync", {on_sync}},
     {SYS_ftruncate, "file", "ftruncate", {on_brief}},
     {SYS_fallocate, "file", "fallocate", {on_brief}},
     {SYS_sync_file_range, "file", "sync_file_range", {on_brief}},

@@ -1,3 +1,4 @@
+// The audit's handler, which stands before all others, and the counts that it keeps.
 #include "patch/audit.hpp"
 
 #include "io/door.hpp"

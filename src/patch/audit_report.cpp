@@ -1,3 +1,5 @@
+// The report of an audited process, at its exit: for each hub's thread the two counts, and the calls that waited elsewhere, by name.
+// Ordinary code; relies on the records of audit.cpp, whose threads may be gone.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

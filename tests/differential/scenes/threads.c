@@ -265,13 +265,15 @@ SCENE(futex_limits) {
   usleep(1000);
 }
 
+enum { private_word = 2 | FUTEX_PRIVATE_FLAG }; /* FUTEX2_SIZE_U32 */
+
 struct waitv {
   uint64_t val, uaddr;
   uint32_t flags, reserved;
 };
 
 static void wait_on_both(void *arg) {
-  struct waitv v[2] = {{0, (uintptr_t)&word, 2, 0}, {0, (uintptr_t)&second_word, 2, 0}};
+  struct waitv v[2] = {{0, (uintptr_t)&word, private_word, 0}, {0, (uintptr_t)&second_word, private_word, 0}};
   (void)arg;
   DO(syscall(449, v, 2, 0, NULL, CLOCK_MONOTONIC));
 }
@@ -279,9 +281,9 @@ static void wait_on_both(void *arg) {
 SCENE(futex_waitv) {
   part *p = go(wait_on_both, NULL);
   await_blocked(p);
-  DO(futex(&second_word, FUTEX_WAKE, 1, NULL, NULL, 0));
+  DO(futex(&second_word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0));
   join(p);
-  struct waitv v = {1, (uintptr_t)&word, 2, 0};
+  struct waitv v = {1, (uintptr_t)&word, private_word, 0};
   DO(syscall(449, &v, 1, 0, NULL, CLOCK_MONOTONIC));
   v.val = 0;
   struct timespec at = soon(CLOCK_MONOTONIC, 3 * MS);
