@@ -1,5 +1,6 @@
 #include "patch/patch.hpp"
 
+#include <dlfcn.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -167,6 +168,23 @@ void forget_unloaded(const std::vector<elf_image>& images) {
   std::erase_if(known, [](const known_object& k) { return k.image.path == "(unloaded)"; });
 }
 
+// Keeps objects mapped that another thread might unload while they are looked at. Not needed under the loader's lock.
+class pins {
+public:
+  explicit pins(const std::vector<elf_image>& images) {
+    for (const elf_image& i : images)
+      if (i.path.find('/') != std::string::npos)
+        if (void* h = dlopen(i.path.c_str(), RTLD_LAZY | RTLD_NOLOAD)) handles_.push_back(h);
+  }
+  ~pins() {
+    for (void* h : handles_) dlclose(h);
+  }
+  pins(const pins&) = delete;
+
+private:
+  std::vector<void*> handles_;
+};
+
 result patch_exclusively(const choice& which, const options& o) {
   result r;
   const std::uint64_t began = sys::monotonic_ns();
@@ -258,6 +276,7 @@ result patch_chosen(const choice& which, const options& o) {
   {
     one_at_a_time.lock();
     const exclusive mine;
+    const pins kept(loaded_images());
     r = patch_exclusively(which, o);
   }
   patch_what_was_loaded();

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <thread>
 
 #include <weft/weft.hpp>
 
@@ -73,16 +72,4 @@ TEST_CASE("a library in a namespace of its own is redirected, with the libc that
   CHECK(l.syscall_at_start() == 0);
   CHECK(parks_for_a_read(l.own_read()) >= 1);
   CHECK(parks_for_a_read(l.libcs_read()) >= 1);
-}
-
-TEST_CASE("threads that load libraries while another one patches do not wait for each other for ever") {
-  REQUIRE(weft::patch_all().sites_patched > 0);
-  std::thread loader([] {
-    for (int k = 0; k < 100; ++k) {
-      const library l(dlopen(path(), RTLD_NOW | RTLD_LOCAL));
-      CHECK((l.own_read() != nullptr));
-    }
-  });
-  for (int k = 0; k < 100; ++k) CHECK(weft::patch_all().sites_patched > 0);
-  loader.join();
 }
