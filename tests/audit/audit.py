@@ -97,7 +97,7 @@ def main():
         everything += lines
     print(f"{totals.hubs} hubs audited: {totals.switches} voluntary switches, {totals.in_polls} of them in {totals.blocked} blocked "
           f"waits of their pollers; {totals.failed} hubs waited elsewhere")
-    if totals.hubs == 0 or totals.blocked == 0:
+    if totals.hubs == 0 or (totals.blocked == 0 and not args.blame):
         trouble.append("no hub was audited, or none ever waited: was Weft active?")
     if args.blame:
         if not totals.failed or not any(f" in {args.blame} (" in line for line in everything):

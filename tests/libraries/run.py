@@ -21,6 +21,8 @@ def run(server, program, options):
     with Place() as place:
         where = servers.BY_NAME[server](place)
         for way, changes in WAYS:
+            if way == "symbols" and "WEFT_AUDIT" in os.environ:
+                continue  # calls inside libc pass no symbol: there is nothing to audit
             for poller in POLLERS:
                 environment = os.environ | where | {"WEFT_POLLER": poller, "WEFT_TEST_WAY": way}
                 if "LD_PRELOAD" in changes:
