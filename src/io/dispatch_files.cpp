@@ -123,6 +123,12 @@ door_answer on_getevents(door_frame* f, long nr) noexcept {
     return io_getevents(h, static_cast<unsigned long>(f->rdi), f->rsi, f->rdx, pointer<void>(f->r10), pointer<const timespec>(f->r8));
   });
 }
+door_answer on_ring_enter(door_frame* f, long) noexcept {
+  return cooperate(f, [f](hub& h) {
+    return io_uring_enter(h, number(f->rdi), static_cast<unsigned>(f->rsi), static_cast<unsigned>(f->rdx),
+                          static_cast<unsigned>(f->r10), pointer<const void>(f->r8), size(f->r9));
+  });
+}
 
 // The credentials of offload threads are those of their making. libc has every thread of its own make the call.
 door_answer on_credentials(door_frame* f, long nr) noexcept {
@@ -163,6 +169,7 @@ constexpr door_entry rows[] = {
     {SYS_mq_timedsend, "ipc", "mq_timedsend", {on_mq_send}},
     {SYS_mq_timedreceive, "ipc", "mq_timedreceive", {on_mq_receive}},
     {SYS_io_getevents, "file", "io_getevents", {on_getevents}},
+    {SYS_io_uring_enter, "file", "io_uring_enter", {on_ring_enter}},
     {SYS_io_destroy, "file", "io_destroy", {on_io_destroy}},
     {SYS_io_pgetevents, "file", "io_pgetevents", {on_getevents}},
     {SYS_setuid, bookkeeping, "setuid", {on_credentials}},

@@ -24,6 +24,9 @@ long mq_send(hub& h, int queue, const char* message, std::size_t size, unsigned 
 long mq_receive(hub& h, int queue, char* message, std::size_t size, unsigned* priority, const timespec* limit) noexcept;
 long io_getevents(hub& h, unsigned long context, long least, long most, void* events, const timespec* limit) noexcept;
 
+// ring_enter.cpp: the program's own ring.
+long io_uring_enter(hub& h, int fd, unsigned submit, unsigned least, unsigned flags, const void* arg, std::size_t size) noexcept;
+
 // file_moves.cpp: bytes from descriptor to descriptor.
 long tee(hub& h, int in, int out, std::size_t size, unsigned flags) noexcept;
 long vmsplice(hub& h, int fd, const void* parts, unsigned long count, unsigned flags) noexcept;

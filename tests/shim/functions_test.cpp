@@ -43,6 +43,7 @@ const std::map<std::string, std::string> without_function = {
     {"faccessat", "the wrapper of faccessat makes faccessat2, which has the flags"},
     {"semop", "libc's semop makes semtimedop"},
     {"io_destroy", "libaio's, by an instruction of its own"},
+    {"io_uring_enter", "liburing's, by an instruction of its own"},
     {"io_getevents", "libaio's, by an instruction of its own"},
     {"io_pgetevents", "libaio's, by an instruction of its own"},
 };
