@@ -72,10 +72,10 @@ TEST_CASE("every row of the door's table has its functions wrapped, or stands in
     covered += is_wrapped;
   });
   CHECK(covered >= 30);
-  for (const auto& [name, why] : without_function) {
-    CAPTURE(name);
-    CHECK(rows.count(name) == 1);
-    CHECK_FALSE(why.empty());
+  for (const auto& entry : without_function) {
+    CAPTURE(entry.first);
+    CHECK(rows.count(entry.first) == 1);
+    CHECK_FALSE(entry.second.empty());
   }
 }
 
