@@ -507,7 +507,10 @@ TEST_CASE("semaphores and robust mutexes shared with another process") {
                done = true;
              },
              [&] {
-               for (; !done; ++ticks) ::usleep(1000);
+               while (!done) {
+                 ::usleep(1000);
+                 ++ticks;
+               }
              }});
   CHECK(s->rounds == 50);
   CHECK(died == EOWNERDEAD);
