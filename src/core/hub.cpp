@@ -71,6 +71,7 @@ std::size_t hub_bytes() noexcept {
 
 hub* hub_open(void* memory, detail::carrier* block, eh_globals* eh, int* errno_at, long& error) noexcept {
   auto* h = new (memory) hub;
+  sys::fill(&h->stats, 0, sizeof h->stats);
   h->poll = poller::open(static_cast<char*>(memory) + sys::round_up(sizeof(hub), 64), poller::storage_bytes(), error);
   if (h->poll == nullptr) return nullptr;
   h->block = block;

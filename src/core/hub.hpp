@@ -73,7 +73,7 @@ struct hub {
   std::uint64_t last_poll = 0;   // cycle counter
   nanos cached_now = 0;          // as of the last poll: for ages, not for deadlines
   std::uint64_t shuffle = 0;     // state of the generator, 0: FIFO
-  core::counters stats{};
+  core::counters stats;          // hub_open clears them
 
   // -- fibers
   std::size_t live = 1;          // not done, main included, service fibers not

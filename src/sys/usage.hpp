@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <sys/resource.h>
 
+#include "sys/mem.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::sys {
@@ -14,7 +15,8 @@ struct thread_usage {
 };
 
 inline thread_usage usage_of_thread() noexcept {
-  rusage u{};
+  rusage u;
+  fill(&u, 0, sizeof u);  // clang would call memset
   raw(SYS_getrusage, RUSAGE_THREAD, &u);
   return {static_cast<std::uint64_t>(u.ru_nvcsw), static_cast<std::uint64_t>(u.ru_majflt)};
 }

@@ -122,7 +122,7 @@ static void in_write(void *arg) {
   char *data = bytes(1u << 20, 'w');
   (void)arg;
   const long n = write(pair[0], data, 4u << 18);
-  say(n == -1 ? error_name(errno) : n < 4 << 18 ? "a part" : "all");
+  say("%s", n == -1 ? error_name(errno) : n < 4 << 18 ? "a part" : "all");
 }
 static void in_full_write(void *arg) { (void)arg; DO(write(pair[0], "x", 1)); }
 static void in_accept(void *arg) { (void)arg; DO(accept(pair[0], NULL, NULL) >= 0 ? 0 : -1); }
