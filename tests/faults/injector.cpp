@@ -80,6 +80,7 @@ long some_of(long size) noexcept { return size > 1 ? 1 + static_cast<long>(draw(
 
 // The call with the first part alone, cut. `parts` and `count` are where the call's words hold them.
 long with_first_part(long nr, const long* a, const iovec* parts, long* parts_word, long* count_word) noexcept {
+  if (parts[0].iov_len == 0) return real(nr, a);  // nothing read is the end of a stream
   iovec first = parts[0];
   first.iov_len = static_cast<std::size_t>(some_of(static_cast<long>(first.iov_len)));
   *parts_word = reinterpret_cast<long>(&first);
@@ -96,7 +97,7 @@ long cut_short(long nr, const long* a) noexcept {
   if (nr == SYS_recvmsg || nr == SYS_sendmsg) {
     auto message = *reinterpret_cast<const msghdr*>(a[1]);
     auto* const original = reinterpret_cast<msghdr*>(a[1]);
-    if (message.msg_iovlen == 0 || message.msg_control != nullptr) return real(nr, a);
+    if (message.msg_iovlen == 0 || message.msg_iov[0].iov_len == 0 || message.msg_control != nullptr) return real(nr, a);
     iovec first = message.msg_iov[0];
     first.iov_len = static_cast<std::size_t>(some_of(static_cast<long>(first.iov_len)));
     message.msg_iov = &first;
