@@ -12,15 +12,22 @@
 
 namespace weft_test {
 
+// The entry of a list of pointers, which libc lays into the caller's buffer as it comes: not aligned, for all one knows.
+inline const char* entry_of(char** list, int i) {
+  const char* entry;
+  std::memcpy(&entry, reinterpret_cast<const char*>(list) + static_cast<std::size_t>(i) * sizeof entry, sizeof entry);
+  return entry;
+}
+
 inline std::string text_of(const hostent* h) {
   if (h == nullptr) return "nothing";
   std::string text = std::string(h->h_name) + " type " + std::to_string(h->h_addrtype) + " length " + std::to_string(h->h_length) +
       " aliases";
-  for (char** a = h->h_aliases; *a != nullptr; ++a) text += std::string(" ") + *a;
+  for (int i = 0; const char* a = entry_of(h->h_aliases, i); ++i) text += std::string(" ") + a;
   text += " addresses";
-  for (char** a = h->h_addr_list; *a != nullptr; ++a) {
+  for (int i = 0; const char* a = entry_of(h->h_addr_list, i); ++i) {
     char out[INET6_ADDRSTRLEN];
-    text += std::string(" ") + inet_ntop(h->h_addrtype, *a, out, sizeof out);
+    text += std::string(" ") + inet_ntop(h->h_addrtype, a, out, sizeof out);
   }
   return text;
 }

@@ -118,9 +118,11 @@ TEST_CASE("libc's blocking calls keep nothing in vector registers") {
     const fde_table functions(image.eh_frame_hdr, image.text.front());
     const code c{image.base, image.text.front(), image.readable, [&](std::uintptr_t a) { return functions.find(a); }};
     const site_table all = scan(the_decoder(), c);
+    // Of libc itself: a sanitizer has names of its own before it.
+    void* libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
     for (const char* name : {"recv", "send", "recvfrom", "sendto", "recvmsg", "sendmsg", "read", "write", "accept", "accept4", "connect",
                              "poll", "clock_nanosleep", "epoll_wait"}) {
-      const auto f = functions.find(reinterpret_cast<std::uintptr_t>(dlsym(RTLD_DEFAULT, name)));
+      const auto f = functions.find(reinterpret_cast<std::uintptr_t>(dlsym(libc, name)));
       REQUIRE(f.has_value());
       int sites = 0;
       for (const site& s : all)
