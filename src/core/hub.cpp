@@ -162,6 +162,32 @@ void fd_forget(hub& h, int fd) noexcept {
   }
 }
 
+namespace {
+
+// Among thousands of connections each report leads through three cold places: the descriptor's entry, the waiter on the stack of
+// its fiber, the frame in which the fiber is suspended. Their misses are served side by side instead of one after the other.
+constexpr int few_events = 8;
+
+void fetch_ahead(hub& h, const poller::event* at, int left) noexcept {
+  constexpr int far = 8, near = 4;
+  if (left > far) __builtin_prefetch(h.fds.find(at[far].fd), 1);
+  if (left <= near) return;
+  if (fd_entry* e = h.fds.find(at[near].fd); e != nullptr)
+    if (const detail::wait_node* node = e->waiters.front(); node != nullptr) {
+      __builtin_prefetch(node, 1);
+      __builtin_prefetch(reinterpret_cast<const char*>(node) + 64);
+    }
+}
+
+void fetch_frames(hub& h, int most) noexcept {
+  for (const fiber_base* f = h.ready_first; f != nullptr && most > 0; f = f->next, --most) {
+    const auto* frame = static_cast<const char*>(f->context);
+    for (int line = 0; line < 4; ++line) __builtin_prefetch(frame + line * 64);
+  }
+}
+
+}  // namespace
+
 void turn(hub& h, std::uint64_t timeout) noexcept {
   if (timeout != 0) {
     h.sleeping.store_seq_cst(1);
@@ -178,11 +204,13 @@ void turn(hub& h, std::uint64_t timeout) noexcept {
   const poller::event* events = h.poll->events();
   h.stats.io_events += static_cast<std::uint64_t>(n);
   for (int i = 0; i < n; ++i) {
+    fetch_ahead(h, events + i, n - i);
     fd_entry* e = h.fds.find(events[i].fd);
     // A report for an earlier owner of the number (closed while a duplicate lived on) is not this one's.
     if (e == nullptr || e->reg.generation != events[i].generation) continue;
     fd_report(h, events[i].fd, *e, events[i].events);
   }
+  if (n > few_events) fetch_frames(h, n);
   if (!h.inbox.quick_empty()) take_remote(h);
   if (!h.timers.empty()) {
     const nanos now = h.virtual_time ? h.virtual_now : sys::monotonic_ns();
