@@ -6,12 +6,11 @@
 
 #include "io/mounts.hpp"
 #include "sys/atomic.hpp"
-#include "sys/mem.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::io::facts {
 
-sys::atomic<word*> pages[page_count];
+words known;
 
 namespace {
 
@@ -19,21 +18,7 @@ constexpr std::uint32_t one_change = 0x10000;
 
 sys::atomic<bool> duplicates;
 
-word* make(int fd) noexcept {
-  const unsigned page = static_cast<unsigned>(fd) >> page_bits;
-  if (page >= page_count) return nullptr;
-  auto* fresh = static_cast<word*>(sys::map(page_words * sizeof(word)));
-  if (fresh == nullptr) return nullptr;
-  word* nobody = nullptr;
-  while (!pages[page].compare_exchange(nobody, fresh))
-    if (nobody != nullptr) {
-      sys::unmap(fresh, page_words * sizeof(word));
-      break;
-    }
-  return find(fd);
-}
-
-void forget_in(word& w, std::uint32_t which) noexcept {
+void forget_in(words::word& w, std::uint32_t which) noexcept {
   std::uint32_t seen = w.load_relaxed();
   while (!w.compare_exchange(seen, (seen & ~which) + one_change)) {
   }
@@ -42,8 +27,7 @@ void forget_in(word& w, std::uint32_t which) noexcept {
 }  // namespace
 
 void add(int fd, std::uint32_t seen, std::uint32_t more) noexcept {
-  word* w = find(fd);
-  if (w == nullptr) w = make(fd);
+  words::word* w = known.find_or_make(fd);
   if (w == nullptr) return;
   std::uint32_t now = seen;
   while (!w->compare_exchange(now, now | more))
@@ -51,19 +35,14 @@ void add(int fd, std::uint32_t seen, std::uint32_t more) noexcept {
 }
 
 void forget(int fd, std::uint32_t which) noexcept {
-  word* w = find(fd);
+  words::word* w = known.find(fd);
   if (w != nullptr) forget_in(*w, which);
 }
 
 void forget_range(unsigned first, unsigned last, std::uint32_t which) noexcept {
-  for (unsigned page = first >> page_bits; page < page_count && page <= last >> page_bits; ++page) {
-    word* at = pages[page].load_acquire();
-    if (at == nullptr) continue;
-    for (unsigned i = 0; i < page_words; ++i) {
-      const unsigned fd = page << page_bits | i;
-      if (fd >= first && fd <= last && (at[i].load_relaxed() & all_facts) != 0) forget_in(at[i], which);
-    }
-  }
+  known.each(first, last, [which](int, words::word& w) {
+    if ((w.load_relaxed() & all_facts) != 0) forget_in(w, which);
+  });
 }
 
 void forget_shared(int fd, std::uint32_t which) noexcept {

@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "sys/atomic.hpp"
+#include "io/fd_words.hpp"
 
 namespace weft::io::facts {
 
@@ -27,20 +27,12 @@ enum class kind : std::uint8_t {
   direct,        // one opened with O_DIRECT, O_SYNC or O_DSYNC: waits for the device whatever the call's flags say
 };
 
-using word = sys::atomic<std::uint32_t>;
-inline constexpr unsigned page_bits = 12, page_words = 1u << page_bits, page_count = 1u << 12;
-extern sys::atomic<word*> pages[page_count];
-
-inline word* find(int fd) noexcept {
-  const unsigned page = static_cast<unsigned>(fd) >> page_bits;
-  if (page >= page_count) return nullptr;
-  word* at = pages[page].load_acquire();
-  return at == nullptr ? nullptr : at + (static_cast<unsigned>(fd) & (page_words - 1));
-}
+using words = fd_words<std::uint32_t>;
+extern words known;
 
 // The present word; 0 when nothing is known.
 inline std::uint32_t get(int fd) noexcept {
-  const word* w = find(fd);
+  const words::word* w = known.find(fd);
   return w == nullptr ? 0 : w->load_acquire();
 }
 // Adds `more`, learned after the word was `seen`; nothing when something was forgotten meanwhile.

@@ -2,6 +2,7 @@
 
 #include <csignal>
 
+#include "io/fd_words.hpp"
 #include "sys/mem.hpp"
 #include "sys/process_mark.hpp"
 #include "sys/syscall.hpp"
@@ -9,35 +10,14 @@
 namespace weft::io {
 namespace {
 
-using word = sys::atomic<std::uint64_t>;  // version, then the hubs' bits
+using words = fd_words<std::uint64_t>;  // version, then the hubs' bits
+using word = words::word;
 
-constexpr unsigned page_bits = 12, page_words = 1u << page_bits, page_count = 1u << 12;
 constexpr std::uint64_t hub_bits = 0xffffffff, next_version = hub_bits + 1;
 
-sys::atomic<word*> pages[page_count];
+words numbers;
 
 constexpr std::uint32_t version_of(std::uint64_t w) noexcept { return static_cast<std::uint32_t>(w >> 32 | 1u << 31); }
-
-word* find(int fd) noexcept {
-  const unsigned page = static_cast<unsigned>(fd) >> page_bits;
-  if (page >= page_count) return nullptr;
-  word* at = pages[page].load_acquire();
-  return at == nullptr ? nullptr : at + (static_cast<unsigned>(fd) & (page_words - 1));
-}
-
-word* make(int fd) noexcept {
-  const unsigned page = static_cast<unsigned>(fd) >> page_bits;
-  if (page >= page_count) return nullptr;
-  auto* fresh = static_cast<word*>(sys::map(page_words * sizeof(word)));
-  if (fresh == nullptr) return nullptr;
-  word* nobody = nullptr;
-  while (!pages[page].compare_exchange(nobody, fresh))
-    if (nobody != nullptr) {
-      sys::unmap(fresh, page_words * sizeof(word));
-      break;
-    }
-  return find(fd);
-}
 
 // The list of hubs that have waited. Rarely taken, and never inside a signal handler that interrupted its owner: signals are blocked.
 sys::atomic<std::uint32_t> lock_word;
@@ -106,7 +86,7 @@ void take_closed(hub& h, core::remote_node*) noexcept {
   for (unsigned i = 0; i < count; ++i) end_waits(h, items[i].fd, items[i].version);
   if (!all) return;
   h.fds.each([&](int fd, core::fd_entry& e) {
-    const word* w = find(fd);
+    const word* w = numbers.find(fd);
     if (e.version != 0 && w != nullptr && version_of(w->load_acquire()) != e.version) end_waits(h, fd, e.version);
   });
 }
@@ -145,9 +125,9 @@ std::uint32_t watch_closing(hub& h, int fd) noexcept {
     const list_lock guard;
     list(h);
   }
-  word* w = find(fd);
+  word* w = numbers.find_or_make(fd);
   if (w == nullptr) [[unlikely]]
-    if ((w = make(fd)) == nullptr) return version_of(0);
+    return version_of(0);
   std::uint64_t seen = w->load_acquire();
   while ((seen & h.closed.mark) == 0)
     if (w->compare_exchange(seen, seen | h.closed.mark)) break;
@@ -155,18 +135,13 @@ std::uint32_t watch_closing(hub& h, int fd) noexcept {
 }
 
 void tell_watchers(hub* own, int fd) noexcept {
-  if (word* w = find(fd)) end_version(own, fd, *w);
+  if (word* w = numbers.find(fd)) end_version(own, fd, *w);
 }
 
 void tell_watchers_of_range(hub* own, unsigned first_fd, unsigned last_fd) noexcept {
-  for (unsigned page = first_fd >> page_bits; page < page_count && page <= last_fd >> page_bits; ++page) {
-    word* at = pages[page].load_acquire();
-    if (at == nullptr) continue;
-    for (unsigned i = 0; i < page_words; ++i) {
-      const unsigned fd = page << page_bits | i;
-      if (fd >= first_fd && fd <= last_fd && (at[i].load_relaxed() & hub_bits) != 0) end_version(own, static_cast<int>(fd), at[i]);
-    }
-  }
+  numbers.each(first_fd, last_fd, [own](int fd, word& w) {
+    if ((w.load_relaxed() & hub_bits) != 0) end_version(own, fd, w);
+  });
 }
 
 void watches_no_more(hub& h) noexcept {
