@@ -3,20 +3,15 @@
 #include <netdb.h>
 #include <sys/socket.h>
 
+#include "dns/getaddrinfo.hpp"
+#include "dns/gethostby.hpp"
+#include "dns/getnameinfo.hpp"
 #include "wrappers.hpp"
 
-extern "C" {
-int weft_dns_getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** result);
-int weft_dns_getnameinfo(const sockaddr* address, socklen_t size, char* host, socklen_t host_size, char* service,
-                         socklen_t service_size, int flags);
-int weft_dns_gethostbyname2_r(const char* name, int family, hostent* entry, char* buffer, size_t size, hostent** result, int* error);
-int weft_dns_gethostbyaddr_r(const void* address, socklen_t length, int family, hostent* entry, char* buffer, size_t size,
-                             hostent** result, int* error);
-hostent* weft_dns_gethostbyname2(const char* name, int family);
-hostent* weft_dns_gethostbyaddr(const void* address, socklen_t length, int family);
-}
-
 namespace weft::shim {
+
+using dns::weft_dns_getaddrinfo;
+using dns::weft_dns_getnameinfo;
 
 // Declared first: a symbol's own name can be given to a declaration only.
 #define NETDB(result, name, parameters, arguments)  \

@@ -7,21 +7,17 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "dns/getaddrinfo.hpp"
+#include "dns/gethostby.hpp"
+#include "dns/getnameinfo.hpp"
 #include "sys/mem.hpp"
 #include "sys/syscall.hpp"
 
-extern "C" {
-int weft_dns_getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** result);
-int weft_dns_getnameinfo(const sockaddr* address, socklen_t size, char* host, socklen_t host_size, char* service,
-                         socklen_t service_size, int flags);
-int weft_dns_gethostbyname2_r(const char* name, int family, hostent* entry, char* buffer, size_t size, hostent** result, int* error);
-int weft_dns_gethostbyaddr_r(const void* address, socklen_t length, int family, hostent* entry, char* buffer, size_t size,
-                             hostent** result, int* error);
-hostent* weft_dns_gethostbyname2(const char* name, int family);
-hostent* weft_dns_gethostbyaddr(const void* address, socklen_t length, int family);
-}
-
 namespace weft::patch {
+
+using dns::weft_dns_getaddrinfo;
+using dns::weft_dns_getnameinfo;
+
 namespace {
 
 // IPv4, whatever RES_USE_INET6 once said.
