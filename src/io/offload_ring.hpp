@@ -46,7 +46,6 @@ private:
   };
   static constexpr unsigned entries = 128, operations = 64;
 
-  bool map(unsigned sq_bytes, unsigned cq_bytes) noexcept;
   bool submit(const io_uring_sqe& sqe) noexcept;
   void reap() noexcept;
   void watch(hub& h) noexcept;

@@ -13,6 +13,7 @@
 #include "core/hub.hpp"
 #include "io/dispatch.hpp"
 #include "io/door.hpp"
+#include "site_call.hpp"
 #include "sockets.hpp"
 #include "sys/syscall.hpp"
 #include "weft/cancel.hpp"
@@ -25,39 +26,9 @@ namespace io = weft::io;
 
 namespace {
 
-const io::door_entry* row(long nr) {
-  const io::door_entry* found = nullptr;
-  io::each_door([&](const io::door_entry& r) {
-    if (r.nr == nr) found = &r;
-  });
-  return found;
-}
-
-template <class T>
-long word(T value) {
-  if constexpr (std::is_null_pointer_v<T>)
-    return 0;
-  else if constexpr (std::is_pointer_v<T>)
-    return reinterpret_cast<long>(value);
-  else
-    return static_cast<long>(value);
-}
-
-bool passed = false;  // whether the last call went to the kernel as it was
-
-// As a site: the handler first, the kernel's own instruction when it passes.
-template <class... Args>
-long site(long nr, Args... args) {
-  long words[6] = {word(args)...};
-  io::door_frame frame{words[0], words[1], words[2], words[3], words[4], words[5]};
-  const io::door_answer answer = row(nr)->handle.call(&frame, nr);
-  passed = answer.pass != 0;
-  return passed ? weft::sys::raw(nr, words[0], words[1], words[2], words[3], words[4], words[5]) : answer.result;
-}
-
 std::string site_get(int fd, std::size_t most = 64) {
   std::string text(most, '\0');
-  const long got = site(SYS_recvfrom, fd, text.data(), most, 0, 0, 0);
+  const long got = site_call(SYS_recvfrom, fd, text.data(), most, 0, 0, 0);
   if (got < 0) return "-" + std::to_string(-got);
   return text.substr(0, static_cast<std::size_t>(got));
 }
@@ -78,10 +49,10 @@ TEST_CASE("alone with its main fiber, a process makes its calls as without Weft"
   ends e = unix_pair();
   put(e.b, "x");
   CHECK(site_get(e.a) == "x");
-  CHECK(passed);
+  CHECK(site_passed);
   timespec none{0, 1};
-  CHECK(site(SYS_nanosleep, &none, nullptr) == 0);
-  CHECK(passed);
+  CHECK(site_call(SYS_nanosleep, &none, nullptr) == 0);
+  CHECK(site_passed);
 }
 
 TEST_CASE("with company a read through a site parks") {
@@ -92,13 +63,13 @@ TEST_CASE("with company a read through a site parks") {
     weft::testing::wait_all_blocked();
     put(e.b, "hello");
     CHECK(reader.get() == "hello");
-    CHECK_FALSE(passed);
+    CHECK_FALSE(site_passed);
   }
   ends p = pipe_pair();
   char byte = 0;
-  auto reader = weft::spawn([&] { return site(SYS_read, int{p.a}, &byte, 1); });
+  auto reader = weft::spawn([&] { return site_call(SYS_read, int{p.a}, &byte, 1); });
   weft::testing::wait_all_blocked();
-  CHECK(site(SYS_write, int{p.b}, "p", 1) == 1);
+  CHECK(site_call(SYS_write, int{p.b}, "p", 1) == 1);
   CHECK(reader.get() == 1);
   CHECK(byte == 'p');
 }
@@ -106,16 +77,16 @@ TEST_CASE("with company a read through a site parks") {
 TEST_CASE("files in memory are the kernel's, those on disk are not") {
   companion c;
   const int memory = ::memfd_create("weft", 0);
-  CHECK(site(SYS_write, memory, "abc", 3) == 3);
-  CHECK(passed);
-  site(SYS_close, memory);
+  CHECK(site_call(SYS_write, memory, "abc", 3) == 3);
+  CHECK(site_passed);
+  site_call(SYS_close, memory);
   FILE* file = std::tmpfile();
   char text[4];
-  CHECK(site(SYS_write, fileno(file), "abc", 3) == 3);
-  CHECK_FALSE(passed);
-  CHECK(site(SYS_read, fileno(file), text, 3) == 0);
-  CHECK_FALSE(passed);
-  site(SYS_close, ::dup(fileno(file)));
+  CHECK(site_call(SYS_write, fileno(file), "abc", 3) == 3);
+  CHECK_FALSE(site_passed);
+  CHECK(site_call(SYS_read, fileno(file), text, 3) == 0);
+  CHECK_FALSE(site_passed);
+  site_call(SYS_close, ::dup(fileno(file)));
   std::fclose(file);
 }
 
@@ -123,20 +94,20 @@ TEST_CASE("a non-blocking descriptor answers EAGAIN at once, until its flags cha
   companion c;
   for (const bool tcp : {true, false}) {
     ends e = tcp ? tcp_pair() : unix_pair();
-    REQUIRE(site(SYS_fcntl, int{e.a}, F_SETFL, O_RDWR | O_NONBLOCK) == 0);
+    REQUIRE(site_call(SYS_fcntl, int{e.a}, F_SETFL, O_RDWR | O_NONBLOCK) == 0);
     const auto before = parks();
     CHECK(site_get(e.a) == "-" + std::to_string(EAGAIN));
     put(e.b, "x");
     CHECK(site_get(e.a) == "x");
     CHECK(site_get(e.a) == "-" + std::to_string(EAGAIN));
     CHECK(parks() == before);
-    REQUIRE(site(SYS_fcntl, int{e.a}, F_SETFL, O_RDWR) == 0);
+    REQUIRE(site_call(SYS_fcntl, int{e.a}, F_SETFL, O_RDWR) == 0);
     auto reader = weft::spawn([&] { return site_get(e.a); });
     weft::testing::wait_all_blocked();
     put(e.b, "y");
     CHECK(reader.get() == "y");
     int on = 1;
-    REQUIRE(site(SYS_ioctl, int{e.a}, FIONBIO, &on) == 0);
+    REQUIRE(site_call(SYS_ioctl, int{e.a}, FIONBIO, &on) == 0);
     CHECK(site_get(e.a) == "-" + std::to_string(EAGAIN));
   }
 }
@@ -148,8 +119,8 @@ TEST_CASE("O_NONBLOCK set through a duplicate counts for the descriptor too") {
   weft::testing::wait_all_blocked();
   put(e.b, "x");
   reader.get();
-  owned_fd same(static_cast<int>(site(SYS_dup, int{e.a})));
-  REQUIRE(site(SYS_fcntl, int{same}, F_SETFL, O_RDWR | O_NONBLOCK) == 0);
+  owned_fd same(static_cast<int>(site_call(SYS_dup, int{e.a})));
+  REQUIRE(site_call(SYS_fcntl, int{same}, F_SETFL, O_RDWR | O_NONBLOCK) == 0);
   CHECK(site_get(e.a) == "-" + std::to_string(EAGAIN));
 }
 
@@ -158,18 +129,18 @@ TEST_CASE("SO_RCVTIMEO ends a wait with EAGAIN, and is looked at anew when it is
   weft::testing::virtual_clock clock;
   ends e = tcp_pair();
   const timeval limit{2, 500'000};
-  REQUIRE(site(SYS_setsockopt, int{e.a}, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
+  REQUIRE(site_call(SYS_setsockopt, int{e.a}, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
   CHECK(site_get(e.a) == "-" + std::to_string(EAGAIN));
   CHECK(clock.elapsed() == 2500ms);
   put(e.b, "x");
   CHECK(site_get(e.a) == "x");
   const timeval shorter{1, 0};
-  REQUIRE(site(SYS_setsockopt, int{e.a}, SOL_SOCKET, SO_RCVTIMEO, &shorter, sizeof shorter) == 0);
+  REQUIRE(site_call(SYS_setsockopt, int{e.a}, SOL_SOCKET, SO_RCVTIMEO, &shorter, sizeof shorter) == 0);
   CHECK(site_get(e.a) == "-" + std::to_string(EAGAIN));
   CHECK(clock.elapsed() == 3500ms);
   listener l;
-  REQUIRE(site(SYS_setsockopt, int{l.fd}, SOL_SOCKET, SO_RCVTIMEO, &shorter, sizeof shorter) == 0);
-  CHECK(site(SYS_accept, int{l.fd}, nullptr, nullptr) == -EAGAIN);
+  REQUIRE(site_call(SYS_setsockopt, int{l.fd}, SOL_SOCKET, SO_RCVTIMEO, &shorter, sizeof shorter) == 0);
+  CHECK(site_call(SYS_accept, int{l.fd}, nullptr, nullptr) == -EAGAIN);
   CHECK(clock.elapsed() == 4500ms);
 }
 
@@ -179,12 +150,12 @@ TEST_CASE("SO_SNDTIMEO gives a part when one was sent, else EAGAIN") {
   ends e = unix_pair();
   const std::string data = many_bytes();
   const timeval limit{1, 0};
-  REQUIRE(site(SYS_setsockopt, int{e.a}, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0);
-  const long sent = site(SYS_sendto, int{e.a}, data.data(), data.size(), 0, 0, 0);
+  REQUIRE(site_call(SYS_setsockopt, int{e.a}, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0);
+  const long sent = site_call(SYS_sendto, int{e.a}, data.data(), data.size(), 0, 0, 0);
   CHECK(sent > 0);
   CHECK(sent < static_cast<long>(data.size()));
   CHECK(clock.elapsed() == 1s);
-  CHECK(site(SYS_write, int{e.a}, data.data(), data.size()) == -EAGAIN);
+  CHECK(site_call(SYS_write, int{e.a}, data.data(), data.size()) == -EAGAIN);
   CHECK(clock.elapsed() == 2s);
 }
 
@@ -197,13 +168,13 @@ TEST_CASE("a connect that SO_SNDTIMEO ends says EINPROGRESS; a non-blocking one 
   long got = 0;
   for (int i = 0; i < 8 && got == 0; ++i) {
     fill.emplace_back(weft::socket(AF_INET, SOCK_STREAM, 0));
-    REQUIRE(site(SYS_setsockopt, int{fill.back()}, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0);
-    got = site(SYS_connect, int{fill.back()}, &l.address, sizeof l.address);
+    REQUIRE(site_call(SYS_setsockopt, int{fill.back()}, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) == 0);
+    got = site_call(SYS_connect, int{fill.back()}, &l.address, sizeof l.address);
   }
   CHECK(got == -EINPROGRESS);
   CHECK(clock.elapsed() == 3s);
   owned_fd quick(weft::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
-  CHECK(site(SYS_connect, int{quick}, &l.address, sizeof l.address) == -EINPROGRESS);
+  CHECK(site_call(SYS_connect, int{quick}, &l.address, sizeof l.address) == -EINPROGRESS);
   CHECK(clock.elapsed() == 3s);
 }
 
@@ -214,13 +185,13 @@ TEST_CASE("a cancelled wait fails with ECANCELED, again and again") {
     char byte;
     timespec second{1, 0};
     pollfd fd{p.a, POLLIN, 0};
-    results.push_back(site(SYS_recvfrom, int{e.a}, &byte, 1, 0, 0, 0));
-    results.push_back(site(SYS_read, int{p.a}, &byte, 1));
-    results.push_back(site(SYS_nanosleep, &second, nullptr));
-    results.push_back(site(SYS_poll, &fd, 1, -1));
+    results.push_back(site_call(SYS_recvfrom, int{e.a}, &byte, 1, 0, 0, 0));
+    results.push_back(site_call(SYS_read, int{p.a}, &byte, 1));
+    results.push_back(site_call(SYS_nanosleep, &second, nullptr));
+    results.push_back(site_call(SYS_poll, &fd, 1, -1));
     put(e.b, "x");
-    results.push_back(site(SYS_recvfrom, int{e.a}, &byte, 1, 0, 0, 0));  // need not wait: succeeds
-    results.push_back(site(SYS_close, int{p.b.release()}));               // never cancelled
+    results.push_back(site_call(SYS_recvfrom, int{e.a}, &byte, 1, 0, 0, 0));  // need not wait: succeeds
+    results.push_back(site_call(SYS_close, int{p.b.release()}));               // never cancelled
   });
   weft::testing::wait_all_blocked();
   waiting.cancel();
@@ -232,25 +203,25 @@ TEST_CASE("sleeps follow the hub's clock and refuse what the kernel refuses") {
   companion c;
   weft::testing::virtual_clock clock;
   timespec t{1, 500'000'000};
-  CHECK(site(SYS_nanosleep, &t, nullptr) == 0);
+  CHECK(site_call(SYS_nanosleep, &t, nullptr) == 0);
   CHECK(clock.elapsed() == 1500ms);
-  CHECK(site(SYS_clock_nanosleep, CLOCK_REALTIME, 0, &t, nullptr) == 0);
+  CHECK(site_call(SYS_clock_nanosleep, CLOCK_REALTIME, 0, &t, nullptr) == 0);
   CHECK(clock.elapsed() == 3s);
-  CHECK(site(SYS_nanosleep, 8, nullptr) == -EFAULT);
+  CHECK(site_call(SYS_nanosleep, 8, nullptr) == -EFAULT);
   t.tv_nsec = 1'000'000'000;
-  CHECK(site(SYS_nanosleep, &t, nullptr) == -EINVAL);
+  CHECK(site_call(SYS_nanosleep, &t, nullptr) == -EINVAL);
   t = {-1, 0};
-  CHECK(site(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &t, nullptr) == -EINVAL);
+  CHECK(site_call(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &t, nullptr) == -EINVAL);
   t = {1, 0};  // long past
-  CHECK(site(SYS_clock_nanosleep, CLOCK_REALTIME, TIMER_ABSTIME, &t, nullptr) == 0);
+  CHECK(site_call(SYS_clock_nanosleep, CLOCK_REALTIME, TIMER_ABSTIME, &t, nullptr) == 0);
   CHECK(clock.elapsed() == 3s);
-  CHECK(site(SYS_clock_nanosleep, 77, 0, &t, nullptr) == -EINVAL);
+  CHECK(site_call(SYS_clock_nanosleep, 77, 0, &t, nullptr) == -EINVAL);
 }
 
 TEST_CASE("sched_yield lets others run") {
   int turns = 0;
   auto other = weft::spawn([&] { ++turns; });
-  CHECK(site(SYS_sched_yield) == 0);
+  CHECK(site_call(SYS_sched_yield) == 0);
   CHECK(turns == 1);
 }
 
@@ -260,21 +231,21 @@ TEST_CASE("ppoll and pselect6 time out exactly, give back what is left, refuse b
   ends e = unix_pair();
   pollfd fd{e.a, POLLIN, 0};
   timespec limit{2, 0};
-  CHECK(site(SYS_ppoll, &fd, 1, &limit, nullptr, 8) == 0);
+  CHECK(site_call(SYS_ppoll, &fd, 1, &limit, nullptr, 8) == 0);
   CHECK(clock.elapsed() == 2s);
   CHECK(limit.tv_sec == 0);
-  CHECK(site(SYS_ppoll, &fd, 1, 8, nullptr, 8) == -EFAULT);
+  CHECK(site_call(SYS_ppoll, &fd, 1, 8, nullptr, 8) == -EFAULT);
   limit = {0, -1};
-  CHECK(site(SYS_ppoll, &fd, 1, &limit, nullptr, 8) == -EINVAL);
+  CHECK(site_call(SYS_ppoll, &fd, 1, &limit, nullptr, 8) == -EINVAL);
   fd_set in;
   FD_ZERO(&in);
   FD_SET(e.a, &in);
   limit = {1, 0};
-  CHECK(site(SYS_pselect6, e.a + 1, &in, nullptr, nullptr, &limit, nullptr) == 0);
+  CHECK(site_call(SYS_pselect6, e.a + 1, &in, nullptr, nullptr, &limit, nullptr) == 0);
   CHECK_FALSE(FD_ISSET(e.a, &in));
   CHECK(clock.elapsed() == 3s);
-  CHECK(site(SYS_pselect6, e.a + 1, 8, nullptr, nullptr, &limit, nullptr) == -EFAULT);
-  CHECK(site(SYS_pselect6, e.a + 1, &in, nullptr, nullptr, &limit, 8) == -EFAULT);
+  CHECK(site_call(SYS_pselect6, e.a + 1, 8, nullptr, nullptr, &limit, nullptr) == -EFAULT);
+  CHECK(site_call(SYS_pselect6, e.a + 1, &in, nullptr, nullptr, &limit, 8) == -EFAULT);
 }
 
 TEST_CASE("a signal that only ppoll's mask lets through ends the wait with EINTR") {
@@ -293,7 +264,7 @@ TEST_CASE("a signal that only ppoll's mask lets through ends the wait with EINTR
   const std::uint64_t none = 0;
   auto waiting = weft::spawn([&] {
     pollfd fd{e.a, POLLIN, 0};
-    return site(SYS_ppoll, &fd, 1, nullptr, &none, 8);
+    return site_call(SYS_ppoll, &fd, 1, nullptr, &none, 8);
   });
   weft::testing::wait_all_blocked();
   CHECK(handled == 0);
@@ -305,7 +276,7 @@ TEST_CASE("a signal that only ppoll's mask lets through ends the wait with EINTR
     const void* mask;
     std::size_t size;
   } mask{&none, 8};
-  CHECK(site(SYS_pselect6, 0, nullptr, nullptr, nullptr, nullptr, &mask) == -EINTR);
+  CHECK(site_call(SYS_pselect6, 0, nullptr, nullptr, nullptr, nullptr, &mask) == -EINTR);
   CHECK(handled == 2);
   ::sigprocmask(SIG_SETMASK, &old, nullptr);
   ::sigaction(SIGUSR1, &before, nullptr);
@@ -316,10 +287,10 @@ TEST_CASE("dup2 onto a descriptor that is waited on wakes the waiters") {
   ends e = unix_pair(), other = unix_pair();
   auto reader = weft::spawn([&] { return site_get(e.a); });
   weft::testing::wait_all_blocked();
-  CHECK(site(SYS_dup2, 54321, int{e.a}) == -EBADF);  // changes nothing
+  CHECK(site_call(SYS_dup2, 54321, int{e.a}) == -EBADF);  // changes nothing
   weft::testing::wait_all_blocked();
   CHECK_FALSE(reader.done());
-  CHECK(site(SYS_dup2, int{other.a}, int{e.a}) == e.a);
+  CHECK(site_call(SYS_dup2, int{other.a}, int{e.a}) == e.a);
   CHECK(reader.get() == "-" + std::to_string(EBADF));
   auto again = weft::spawn([&] { return site_get(e.a); });
   weft::testing::wait_all_blocked();
@@ -333,14 +304,14 @@ TEST_CASE("close_range and close loops spare Weft's own descriptors") {
   auto reader = weft::spawn([&] { return site_get(e.a); });
   weft::testing::wait_all_blocked();
   const int first = ::dup(e.a);
-  for (int fd = first; fd < 1100; ++fd) site(SYS_close, fd);
-  CHECK(site(SYS_close_range, first, ~0u, 0) == 0);
+  for (int fd = first; fd < 1100; ++fd) site_call(SYS_close, fd);
+  CHECK(site_call(SYS_close_range, first, ~0u, 0) == 0);
   CHECK_FALSE(reader.done());
   put(e.b, "spared");
   CHECK(reader.get() == "spared");
   auto closed = weft::spawn([&] { return site_get(e.a); });
   weft::testing::wait_all_blocked();
-  CHECK(site(SYS_close_range, int{e.a}, int{e.a}, 0) == 0);
+  CHECK(site_call(SYS_close_range, int{e.a}, int{e.a}, 0) == 0);
   CHECK(closed.get() == "-" + std::to_string(EBADF));
   e.a.release();
 }
@@ -351,7 +322,7 @@ TEST_CASE("after fork the child waits with a poller of its own") {
   auto parent_side = weft::spawn([&] { return site_get(mine.a); });
   auto both = weft::spawn([&] { return site_get(e.a); });
   weft::testing::wait_all_blocked();
-  const long pid = site(SYS_fork);
+  const long pid = site_call(SYS_fork);
   REQUIRE(pid >= 0);
   if (pid == 0) {
     // Fibers stay, as gevent's do; the wait that was under way goes on here.
@@ -380,11 +351,11 @@ TEST_CASE("a child that runs in the parent's memory touches nothing of Weft") {
   weft::detail::carrier* carrier = weft::detail::this_carrier();
   carrier->vfork_pid = static_cast<std::uint32_t>(::getpid()) + 1;  // as the child sees its parent's mark
   CHECK(site_get(e.a) == "x");
-  CHECK(passed);
+  CHECK(site_passed);
   carrier->vfork_pid = static_cast<std::uint32_t>(::getpid());  // as the parent sees its own again
   put(e.b, "y");
   CHECK(site_get(e.a) == "y");
-  CHECK_FALSE(passed);
+  CHECK_FALSE(site_passed);
   CHECK(carrier->vfork_pid == 0);
   const pid_t pid = ::vfork();
   if (pid == 0) ::_exit(7);
@@ -411,14 +382,14 @@ TEST_CASE("recvmmsg and sendmmsg move several messages") {
       received[i].msg_hdr.msg_iov = &into[i];
       received[i].msg_hdr.msg_iovlen = 1;
     }
-    CHECK(site(SYS_recvmmsg, int{e.a}, received, 3, 0, nullptr) == 3);
+    CHECK(site_call(SYS_recvmmsg, int{e.a}, received, 3, 0, nullptr) == 3);
     return std::string(got[0], received[0].msg_len) + got[1] + got[2];
   });
   weft::testing::wait_all_blocked();
-  CHECK(site(SYS_sendmmsg, int{e.b}, messages, 1, 0) == 1);
+  CHECK(site_call(SYS_sendmmsg, int{e.b}, messages, 1, 0) == 1);
   weft::testing::wait_all_blocked();
   CHECK_FALSE(reader.done());
-  CHECK(site(SYS_sendmmsg, int{e.b}, messages + 1, 2, 0) == 2);
+  CHECK(site_call(SYS_sendmmsg, int{e.b}, messages + 1, 2, 0) == 2);
   CHECK(messages[2].msg_len == 5);
   CHECK(reader.get() == "onetwothree");
 }
