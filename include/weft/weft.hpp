@@ -1,6 +1,7 @@
 // All of Weft's C++ API.
 #pragma once
 
+#include "weft/any_waitable.hpp"
 #include "weft/async_result.hpp"
 #include "weft/cancel.hpp"
 #include "weft/condition_variable.hpp"
@@ -11,6 +12,7 @@
 #include "weft/fiber.hpp"
 #include "weft/fiber_local.hpp"
 #include "weft/file.hpp"
+#include "weft/gather.hpp"
 #include "weft/hub.hpp"
 #include "weft/io.hpp"
 #include "weft/listener.hpp"
@@ -25,5 +27,7 @@
 #include "weft/task_group.hpp"
 #include "weft/thread_pool.hpp"
 #include "weft/timer.hpp"
+#include "weft/wait.hpp"
+#include "weft/wait_for.hpp"
 #include "weft/waitable.hpp"
 #include "weft/watchdog.hpp"

@@ -1,0 +1,166 @@
+// Waiting for several waitables: the first, the first that fails, all of them, or one after the other as they end. After asyncio.wait
+// and asyncio.as_completed, gevent.wait and gevent.iwait.
+//
+// Written against the waitable protocol: fibers, async_results, events and tasks alike; lists that mix them are lists of
+// any_waitable. Waiting leaves what is waited for alone: nothing here cancels it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <initializer_list>
+#include <iterator>
+#include <optional>
+#include <ranges>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "weft/any_waitable.hpp"
+#include "weft/waitable.hpp"
+
+namespace weft {
+
+// When wait() comes back.
+enum class return_when {
+  all,              // all are done
+  first_completed,  // one is done, in whatever way
+  first_exception,  // one has failed (cancellation is no failure); without failures as `all`
+};
+inline constexpr return_when all_completed = return_when::all;
+inline constexpr return_when first_completed = return_when::first_completed;
+inline constexpr return_when first_exception = return_when::first_exception;
+
+// What wait() found: copies of the handles, or pointers to waitables that cannot be copied.
+template <class W>
+struct wait_result {
+  using item = std::conditional_t<std::is_copy_constructible_v<W>, W, const W*>;
+  std::vector<item> done;     // in the order of completion; what was done before in the order of the range
+  std::vector<item> pending;  // in the order of the range
+};
+
+namespace detail {
+
+template <class W>
+typename wait_result<W>::item wait_item(const W& w) {
+  if constexpr (std::is_copy_constructible_v<W>)
+    return w;
+  else
+    return std::addressof(w);
+}
+
+inline nanos deadline_in_time(hub& h, std::optional<std::chrono::nanoseconds> timeout) {
+  return timeout ? deadline_after(h, *timeout) : never;
+}
+
+}  // namespace detail
+
+// Waits until `when` holds, for at most `timeout` (default: for ever; running out of time is no error). Those done and those
+// pending. Parks. Throws cancelled, deadlock, wrong_hub, self_join. With first_exception their failures count as seen.
+template <std::ranges::forward_range R>
+  requires waitable<std::ranges::range_value_t<R>>
+wait_result<std::ranges::range_value_t<R>> wait(const R& range, return_when when = return_when::all,
+                                                std::optional<std::chrono::nanoseconds> timeout = std::nullopt) {
+  detail::hub& h = detail::current_hub();
+  detail::check_cancelled(h);
+  const detail::nanos deadline = detail::deadline_in_time(h, timeout);
+  wait_result<std::ranges::range_value_t<R>> result;
+  std::vector<std::ranges::iterator_t<const R>> items;
+  for (auto w = std::ranges::begin(range); w != std::ranges::end(range); ++w) items.push_back(w);
+  detail::countdown links(h, items.size());
+  for (const auto& w : items) links.watch(w->weft_completion());
+  std::vector<bool> seen(items.size());
+  const auto enough = [&](std::size_t which) {
+    return when == return_when::first_completed || (when == return_when::first_exception && items[which]->exception() != nullptr);
+  };
+  bool stop = false;
+  // What is done already is taken without waiting, also when that was enough.
+  while (result.done.size() < items.size()) {
+    if (stop && links.first_done == nullptr) break;
+    const std::size_t which = links.wait_one(deadline, "wait");
+    if (which == links.none) break;
+    seen[which] = true;
+    result.done.push_back(detail::wait_item(*items[which]));
+    stop = stop || enough(which);
+  }
+  for (std::size_t i = 0; i < items.size(); ++i)
+    if (!seen[i]) result.pending.push_back(detail::wait_item(*items[i]));
+  return result;
+}
+// Same, of several kinds: wait({a, b}, weft::first_completed).
+inline wait_result<any_waitable> wait(std::initializer_list<any_waitable> of, return_when when = return_when::all,
+                                      std::optional<std::chrono::nanoseconds> timeout = std::nullopt) {
+  return wait<std::initializer_list<any_waitable>>(of, when, timeout);
+}
+
+// The waitables of a range, one after the other as they end; made by as_completed(). One pass, by the fiber that made it.
+template <class R>
+class completions {
+public:
+  using reference = std::ranges::range_reference_t<R>;
+
+  explicit completions(R range, std::optional<std::chrono::nanoseconds> timeout)
+      : range_(std::forward<R>(range)),
+        links_(detail::current_hub(), static_cast<std::size_t>(std::ranges::distance(range_))),
+        deadline_(detail::deadline_in_time(*links_.home, timeout)) {
+    for (auto w = std::ranges::begin(range_); w != std::ranges::end(range_); ++w) {
+      items_.push_back(w);
+      links_.watch(w->weft_completion());
+    }
+  }
+  completions(const completions&) = delete;
+  completions& operator=(const completions&) = delete;
+
+  class iterator {
+  public:
+    using value_type = std::ranges::range_value_t<R>;
+    using difference_type = std::ptrdiff_t;
+    explicit iterator(completions& of) : of_(&of) { ++*this; }
+    reference operator*() const { return *of_->items_[which_]; }
+    iterator& operator++() {
+      which_ = of_->next();
+      return *this;
+    }
+    void operator++(int) { ++*this; }
+    friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return i.which_ == detail::countdown::none; }
+
+  private:
+    completions* of_;
+    std::size_t which_ = 0;
+  };
+  // Parks for the first.
+  iterator begin() { return iterator(*this); }
+  std::default_sentinel_t end() const noexcept { return {}; }
+
+private:
+  // Throws timeout_error at the deadline.
+  std::size_t next() {
+    if (taken_ == items_.size()) return detail::countdown::none;
+    detail::check_cancelled(*links_.home);
+    const std::size_t which = links_.wait_one(deadline_, "as_completed");
+    if (which == detail::countdown::none)
+      throw timeout_error(std::to_string(items_.size() - taken_) + " of " + std::to_string(items_.size()) + " were not done in time");
+    ++taken_;
+    return which;
+  }
+
+  R range_;
+  detail::countdown links_;
+  detail::nanos deadline_;
+  std::vector<std::ranges::iterator_t<R>> items_;
+  std::size_t taken_ = 0;
+};
+
+// for (auto& f : as_completed(fibers)): each as it ends, those that were done before first. Iterating parks; it throws timeout_error when
+// `timeout`, counted from here on for all of them together, passes first (asyncio), cancelled, deadlock, wrong_hub, self_join.
+template <std::ranges::forward_range R>
+  requires waitable<std::ranges::range_value_t<R>>
+completions<R> as_completed(R&& range, std::optional<std::chrono::nanoseconds> timeout = std::nullopt) {
+  return completions<R>(std::forward<R>(range), timeout);
+}
+inline completions<std::vector<any_waitable>> as_completed(std::initializer_list<any_waitable> of,
+                                                           std::optional<std::chrono::nanoseconds> timeout = std::nullopt) {
+  return completions<std::vector<any_waitable>>(of, timeout);
+}
+
+}  // namespace weft
