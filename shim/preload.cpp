@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "patch/symbols.hpp"
+#include "settings.hpp"
 #include "weft/patch.hpp"
 
 namespace weft::shim {
@@ -23,12 +24,14 @@ namespace {
   if (getauxval(AT_SECURE) != 0) return;
   const char* off = std::getenv("WEFT_OFF");
   if (off != nullptr && *off != 0) return;
+  weft::shim::set_thread_stacks();
   const weft::patch_result door = weft::patch_all();
   const char* strict = std::getenv("WEFT_STRICT");  // `weft run --strict`
   if (strict != nullptr && *strict != 0 && door.sites_patched == 0 && door.symbols == 0) {
     std::fprintf(stderr, "weft: no call could be redirected, and --strict was asked for\n");
     _exit(126);
   }
+  weft::shim::hide_from_children();
 }
 
 }  // namespace

@@ -1,7 +1,8 @@
-// The `weft` command.
+// The `weft` command: turns options into the environment that the preloaded shim reads, and becomes the program.
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <climits>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -26,10 +27,32 @@ std::string find_shim() {
 }
 
 struct run_options {
+  std::string mode = "green";
+  unsigned carriers = 1;
+  std::uint64_t stack_size = 0;   // 0: as the program and RLIMIT_STACK say
+  unsigned long watchdog_ms = 0;  // 0: none
+  bool stats = false;
   bool verbose = false;
   bool strict = false;
+  bool no_children = false;
   std::vector<std::string> words;
 };
+
+void set(const char* name, const std::string& value) { setenv(name, value.c_str(), 1); }
+
+// What was not asked for stays as the caller's environment has it.
+void set_environment(const run_options& o, const std::string& shim) {
+  const char* before = std::getenv("LD_PRELOAD");
+  set("LD_PRELOAD", before != nullptr && *before != 0 ? shim + ":" + before : shim);
+  set("WEFT_MODE", o.mode);
+  if (o.carriers > 1) std::fprintf(stderr, "weft: --carriers %u: there is one carrier so far, the program runs on that\n", o.carriers);
+  if (o.stack_size != 0) set("WEFT_GREEN_STACK", std::to_string(o.stack_size));
+  if (o.watchdog_ms != 0) set("WEFT_WATCHDOG", std::to_string(o.watchdog_ms));
+  if (o.stats) set("WEFT_STATS", "1");
+  if (o.verbose) set("WEFT_DEBUG", "1");
+  if (o.strict) set("WEFT_STRICT", "1");
+  if (o.no_children) set("WEFT_CHILDREN", "0");
+}
 
 [[nodiscard]] int start(const std::vector<std::string>& words) {
   std::vector<char*> argv;
@@ -52,32 +75,45 @@ int run(const run_options& o) {
     std::fprintf(stderr, "weft: libweft-shim.so is not beside this command\n");
     return 127;
   }
-  const char* before = std::getenv("LD_PRELOAD");
-  setenv("LD_PRELOAD", (before != nullptr && *before != 0 ? shim + ":" + before : shim).c_str(), 1);
-  if (o.verbose) setenv("WEFT_DEBUG", "1", 1);
-  if (o.strict) setenv("WEFT_STRICT", "1", 1);
+  set_environment(o, shim);
   return start(o.words);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"Weft: blocking calls that park a fiber instead of the thread"};
+  CLI::App app{"Weft: green threads for programs written with blocking calls"};
   app.set_version_flag("--version", "weft " WEFT_VERSION);
   app.require_subcommand(1);
 
   CLI::App* run_command = app.add_subcommand(
-      "run", "Run a program with libweft-shim.so preloaded: blocking calls inside its fibers park only the fiber. Its pthreads "
-             "stay threads of the kernel.");
+      "run", "Run a program with its threads as green threads: a pthread_create makes one, a blocking call parks it. Exit status, "
+             "signals, standard input and output are the program's own.");
   run_options o;
   bool native_on_doubt = false;
+  run_command->add_option("--mode", o.mode, "green (the default), or fibers: pthreads stay threads of the kernel, and only blocking "
+                                            "calls of the program's own Weft fibers park")
+      ->check(CLI::IsMember({"green", "fibers"}));
+  run_command->add_option("--carriers", o.carriers, "OS threads that run the green threads: 1 so far")->check(CLI::Range(1u, 1024u));
+  run_command->add_option("--stack-size", o.stack_size, "stacks of threads whose creator names no size, such as 256k")
+      ->transform(CLI::AsSizeValue(false))
+      ->check(CLI::Range(std::uint64_t{16} << 10, std::uint64_t{1} << 40));
+  run_command->add_option("--watchdog", o.watchdog_ms, "report threads that keep all others from running for so many milliseconds")
+      ->check(CLI::Range(1ul, 86'400'000ul));
+  run_command->add_flag("--stats", o.stats, "a table of what happened, on standard error when the program ends");
   run_command->add_flag("-v,--verbose", o.verbose, "say on standard error what was patched");
   auto* strict = run_command->add_flag("--strict", o.strict, "exit with status 126 instead of running natively what the shim cannot reach");
   run_command->add_flag("--native-on-doubt", native_on_doubt, "run natively, and say why, what the shim cannot reach (the default)")
       ->excludes(strict);
+  run_command->add_flag("--no-children", o.no_children, "programs that this one starts run without Weft");
   run_command->add_option("program", o.words, "the program and its arguments, after --")->required();
   run_command->prefix_command();
   run_command->positionals_at_end();
+  // With prefix_command() a word that is no option begins the program's, but unknown options before it are only set aside.
+  run_command->parse_complete_callback([&] {
+    for (const std::string& word : run_command->remaining())
+      if (word != "--") throw CLI::ExtrasError({word});
+  });
   CLI11_PARSE(app, argc, argv);
   return run(o);
 }

@@ -109,7 +109,7 @@ void set_gs(carrier* c) noexcept {
 
 nanos grace_period() {
   if (const nanos set = grace.load()) return set;
-  const char* text = std::getenv("WEFT_GRACE_MS");
+  const char* text = sys::env("WEFT_GRACE_MS");
   return (text != nullptr ? std::strtoull(text, nullptr, 10) : 2000) * 1'000'000;
 }
 

@@ -1,9 +1,9 @@
 #include "dns/choice.hpp"
 
-#include <cstdlib>
 #include <string_view>
 
 #include "core/hub.hpp"
+#include "sys/features.hpp"
 #include "sys/report.hpp"
 
 namespace weft::dns {
@@ -11,7 +11,7 @@ namespace weft::dns {
 namespace {
 
 bool read_choice() {
-  const char* value = std::getenv("WEFT_RESOLVER");
+  const char* value = sys::env("WEFT_RESOLVER");
   const std::string_view word = value != nullptr ? value : "";
   if (!word.empty() && word != "ares" && word != "libc")
     sys::report() << "WEFT_RESOLVER=" << value << " is neither ares nor libc: taken as ares\n";
@@ -21,7 +21,7 @@ bool read_choice() {
 }  // namespace
 
 bool own_resolv_conf() {
-  const char* named = std::getenv("WEFT_RESOLV_CONF");
+  const char* named = sys::env("WEFT_RESOLV_CONF");
   return named != nullptr && *named != '\0';
 }
 

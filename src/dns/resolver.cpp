@@ -10,6 +10,7 @@
 
 #include "core/hub_state.hpp"
 #include "dns/service_fiber.hpp"
+#include "sys/features.hpp"
 #include "sys/syscall.hpp"
 #include "weft/io.hpp"
 
@@ -119,7 +120,7 @@ bool resolver::over() const {
 }
 
 const resolv_conf& resolver::configuration() {
-  const char* named = std::getenv("WEFT_RESOLV_CONF");
+  const char* named = sys::env("WEFT_RESOLV_CONF");
   const bool own = named != nullptr && *named != '\0';
   const std::string path = own ? named : "/etc/resolv.conf";
   const file_stamp stamp = stamp_of(path);

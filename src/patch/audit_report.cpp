@@ -14,6 +14,7 @@
 #include "core/stall_probe.hpp"
 #include "io/dispatch.hpp"
 #include "patch/audit.hpp"
+#include "sys/features.hpp"
 
 namespace weft::patch {
 namespace {
@@ -31,7 +32,7 @@ std::string standing(long nr) {
   io::each_door([&](const io::door_entry& row) {
     if (row.nr == nr) {
       text = std::string("group ") + row.group;
-      if (!io::group_selected(row.group, std::getenv("WEFT_PATCH"))) text += ", which WEFT_PATCH excludes";
+      if (!io::group_selected(row.group, sys::env("WEFT_PATCH"))) text += ", which WEFT_PATCH excludes";
     }
   });
   return text;
@@ -82,7 +83,7 @@ void report_audit() noexcept {
   }
   if (hubs == 0) return;
   // One write: several processes may append to one file.
-  const char* where = std::getenv("WEFT_AUDIT");
+  const char* where = sys::env("WEFT_AUDIT");
   const int fd = where != nullptr && *where == '/' ? ::open(where, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : 2;
   if (fd >= 0 && ::write(fd, text.data(), text.size()) < 0) std::perror("weft audit");
   if (fd > 2) ::close(fd);

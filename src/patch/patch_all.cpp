@@ -20,6 +20,7 @@
 #include "patch/patch.hpp"
 #include "patch/resolver_slots.hpp"
 #include "patch/symbols.hpp"
+#include "sys/features.hpp"
 
 namespace weft {
 namespace {
@@ -28,11 +29,11 @@ std::mutex lock;
 patch_result total;
 
 void fill_handlers() {
-  const char* selection = std::getenv("WEFT_PATCH");
+  const char* selection = sys::env("WEFT_PATCH");
   io::each_door([&](const io::door_entry& row) {
     if (io::group_selected(row.group, selection)) patch::set_handler(row.nr, row.handle);
   });
-  const char* audit = std::getenv("WEFT_AUDIT");
+  const char* audit = sys::env("WEFT_AUDIT");
   if (audit == nullptr || *audit == 0 || *audit == '0') return;
   for (long nr = 0; nr < patch::handler_count; ++nr) patch::audit_call(nr);
   static const bool once [[maybe_unused]] = std::atexit([] { patch::report_audit(); }) == 0;
@@ -67,7 +68,7 @@ void say(const patch::result& r) {
 }
 
 bool debugging() {
-  const char* debug = std::getenv("WEFT_DEBUG");
+  const char* debug = sys::env("WEFT_DEBUG");
   return debug != nullptr && *debug != 0 && *debug != '0';
 }
 
@@ -79,7 +80,7 @@ enum class door {
 };
 
 door wanted_door() {
-  const char* value = std::getenv("WEFT_DOOR");
+  const char* value = sys::env("WEFT_DOOR");
   const std::string_view word = value != nullptr ? value : "";
   if (word == "sites") return door::sites;
   if (word == "symbols") return door::symbols;
@@ -92,7 +93,7 @@ door wanted_door() {
 }
 
 void adopt_signal_handlers() {
-  if (!io::group_selected("signal", std::getenv("WEFT_PATCH"))) return;
+  if (!io::group_selected("signal", sys::env("WEFT_PATCH"))) return;
   note_own_text();
   io::adopt_actions();
 }
@@ -154,7 +155,7 @@ patch_result patch_all() {
   total.error = r.text;
   if (debugging()) say(r);
   // The shim's symbols stand before libc's already.
-  if (r.patched > 0 && patch::symbols_offered() == 0 && io::group_selected("resolver", std::getenv("WEFT_PATCH"))) {
+  if (r.patched > 0 && patch::symbols_offered() == 0 && io::group_selected("resolver", sys::env("WEFT_PATCH"))) {
     const int slots = patch::redirect_resolver();
     if (debugging()) std::fprintf(stderr, "weft: %d calls of the getaddrinfo family lead to Weft's resolver\n", slots);
   }

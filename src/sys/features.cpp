@@ -25,17 +25,26 @@ bool word_in_list(const char* word, const char* list) noexcept {
   return false;
 }
 
-}  // namespace
+char** kept = nullptr;  // what environ was before the shim took Weft's settings out
 
-const char* env(const char* key) noexcept {
-  if (environ == nullptr) return nullptr;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const char *e = *entry, *k = key;
+const char* look_up(char** list, const char* key) noexcept {
+  for (; list != nullptr && *list != nullptr; ++list) {
+    const char *e = *list, *k = key;
     while (*k != 0 && *e == *k) ++e, ++k;
     if (*k == 0 && *e == '=') return e + 1;
   }
   return nullptr;
 }
+
+}  // namespace
+
+const char* env(const char* key) noexcept {
+  if (const char* value = look_up(environ, key)) return value;
+  const bool own = key[0] == 'W' && key[1] == 'E' && key[2] == 'F' && key[3] == 'T' && key[4] == '_';
+  return own ? look_up(kept, key) : nullptr;
+}
+
+void weft_keep_environment(char** before) noexcept { kept = before; }
 
 const char* name(feature f) noexcept { return names[static_cast<int>(f)]; }
 

@@ -24,7 +24,11 @@ void mark_missing(feature f) noexcept;
 // The feature's name as WEFT_WITHOUT spells it.
 const char* name(feature f) noexcept;
 
-// The value of environment variable `key`, or null.
+// The value of environment variable `key`, or null. Weft's own settings are read by this alone: a program started with `--no-children`
+// does not have them in `environ` any more.
 const char* env(const char* key) noexcept;
+
+// From now on variables named WEFT_* that are missing in `environ` are looked up in `before`, which must stay as it is. For the shim.
+extern "C" __attribute__((visibility("default"))) void weft_keep_environment(char** before) noexcept;
 
 }  // namespace weft::sys
