@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <linux/futex.h>
 #include <mutex>
 #include <new>
@@ -34,6 +35,7 @@ struct watch {
   std::atomic<std::thread::id> thread{};                 // whom a handler that calls watchdog() runs in
   int process = 0;                                       // whose thread runs; another one's after a fork
   std::uint32_t changed = 0;                             // futex word: settings
+  std::uint32_t started = 0;                             // futex word: threads that have begun to run
 };
 // Never destroyed: the thread may outlive main.
 watch& state() {
@@ -130,11 +132,13 @@ void deliver(std::vector<report>& reports, const std::function<void(const stall&
 void run() noexcept {
   watch& w = state();
   w.thread = std::this_thread::get_id();
+  __atomic_add_fetch(&w.started, 1, __ATOMIC_RELEASE);
+  sys::raw(SYS_futex, &w.started, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1);
   std::vector<report> reports;
   std::function<void(const stall&)> handler;
-  nanos before = sys::monotonic_ns();
+  nanos before = sys::monotonic_ns(), now = before, limit = 0, overslept = 0;
+  const auto look = [&](hub& h) { look_at(h, now, limit, overslept, reports); };
   for (;;) {
-    nanos limit;
     const std::uint32_t seen = __atomic_load_n(&w.changed, __ATOMIC_ACQUIRE);
     {
       const std::lock_guard guard(w.lock);
@@ -149,16 +153,21 @@ void run() noexcept {
     const nanos pause = std::max<nanos>(limit / 4, 1'000'000);
     const timespec t = sys::to_timespec(pause);
     sys::raw(SYS_futex, &w.changed, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, seen, &t);
-    const nanos now = sys::monotonic_ns();
-    const nanos overslept = now - before > 2 * pause ? now - before - pause : 0;
+    now = sys::monotonic_ns();
+    overslept = now - before > 2 * pause ? now - before - pause : 0;
     before = now;
-    for_each_hub([&](hub& h) { look_at(h, now, limit, overslept, reports); });
+    // Allocates nothing but for a report, and then under the registry's lock, which fork(2) takes.
+    for_each_hub(std::ref(look));
     if (!reports.empty()) deliver(reports, handler, seen);
     before = sys::monotonic_ns();  // a slow handler is no sleep
   }
 }
 
+// Returns when the thread runs. While it comes up it takes locks that are not the program's to know: a fork at that moment would
+// leave the child with AddressSanitizer's allocator locked for good (seen with gcc 12, whose run-time does not take it over a fork).
 void start_thread() {
+  watch& w = state();
+  const std::uint32_t before = __atomic_load_n(&w.started, __ATOMIC_ACQUIRE);
   sigset_t all, mask;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &mask);  // the new thread inherits it: no handler of the program runs there
@@ -169,6 +178,8 @@ void start_thread() {
     throw;
   }
   pthread_sigmask(SIG_SETMASK, &mask, nullptr);
+  while (__atomic_load_n(&w.started, __ATOMIC_ACQUIRE) == before)
+    sys::raw(SYS_futex, &w.started, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, before, nullptr);
 }
 
 }  // namespace
