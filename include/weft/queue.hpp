@@ -1,34 +1,118 @@
-// A queue between fibers, after asyncio.Queue: bounded or not, FIFO among items and among those who wait, with task_done/join, and a
-// close that lets getters drain it (Go's channels, Python 3.13's shutdown).
+// Queues between fibers, after asyncio.Queue, PriorityQueue and LifoQueue: bounded or not, FIFO among those who wait, with
+// task_done/join, and a close that lets getters drain it (Go's channels, Python 3.13's shutdown).
 //
 // Belongs to the hub that made it; other OS threads put through hub::post. Items go straight from putter to waiting getter, so a
 // cancelled getter loses no item, and a cancelled putter has put nothing.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
+#include <functional>
 #include <iterator>
 #include <optional>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "weft/detail/sync.hpp"
 
 namespace weft {
 
+namespace detail {
+
+// What a queue keeps its items in. `push_behind` puts an item in while the next one stays the next, unless the order of the items
+// says otherwise: a parked putter's item goes in before the next one is out, so nothing is lost should one of the moves throw.
 template <class T>
-class queue {
+class fifo_items {
+public:
+  std::size_t size() const noexcept { return items_.size(); }
+  template <class U>
+  void push(U&& item) {
+    items_.emplace_back(std::forward<U>(item));
+  }
+  void push_behind(T&& item) { push(std::move(item)); }
+  void take(std::optional<T>& into) {
+    into.emplace(std::move(items_.front()));
+    items_.pop_front();
+  }
+
+private:
+  std::deque<T> items_;
+};
+
+template <class T>
+class lifo_items {
+public:
+  std::size_t size() const noexcept { return items_.size(); }
+  template <class U>
+  void push(U&& item) {
+    items_.emplace_back(std::forward<U>(item));
+  }
+  void push_behind(T&& item) {
+    push(std::move(item));
+    std::swap(items_.back(), items_[items_.size() - 2]);
+  }
+  void take(std::optional<T>& into) {
+    into.emplace(std::move(items_.back()));
+    items_.pop_back();
+  }
+
+private:
+  std::vector<T> items_;
+};
+
+// A heap whose top is the smallest, the oldest among equals.
+template <class T, class Compare>
+class sorted_items {
+public:
+  std::size_t size() const noexcept { return heap_.size(); }
+  template <class U>
+  void push(U&& item) {
+    heap_.push_back({T(std::forward<U>(item)), ++count_});
+    std::push_heap(heap_.begin(), heap_.end(), later_);
+  }
+  void push_behind(T&& item) { push(std::move(item)); }
+  void take(std::optional<T>& into) {
+    std::pop_heap(heap_.begin(), heap_.end(), later_);
+    into.emplace(std::move(heap_.back().item));
+    heap_.pop_back();
+  }
+
+private:
+  struct entry {
+    T item;
+    std::uint64_t number;
+  };
+  struct later {
+    [[no_unique_address]] Compare less;
+    bool operator()(const entry& a, const entry& b) const {
+      if (less(b.item, a.item)) return true;
+      return !less(a.item, b.item) && b.number < a.number;
+    }
+  };
+  std::vector<entry> heap_;
+  std::uint64_t count_ = 0;
+  [[no_unique_address]] later later_;
+};
+
+}  // namespace detail
+
+// What all queues can do; `Items` decides which item is the next.
+template <class T, class Items>
+class basic_queue {
   static_assert(std::is_move_constructible_v<T>, "items are moved through the queue");
 
 public:
   using value_type = T;
 
   // Holds at most `capacity` items; 0: any number. Throws std::system_error when the thread's hub cannot be made.
-  explicit queue(std::size_t capacity = 0) : home_(&detail::current_hub()), capacity_(capacity) {}
-  queue(const queue&) = delete;
-  queue& operator=(const queue&) = delete;
+  explicit basic_queue(std::size_t capacity = 0) : home_(&detail::current_hub()), capacity_(capacity) {}
+  basic_queue(const basic_queue&) = delete;
+  basic_queue& operator=(const basic_queue&) = delete;
 
   // Puts an item; parks while the queue is full. Throws queue_closed, cancelled, deadlock, wrong_hub: then nothing was put.
   void put(T item) { put_to(item, detail::never); }
@@ -52,14 +136,14 @@ public:
     }
   }
 
-  // Takes the oldest item; parks while the queue is empty. Throws queue_closed when it is closed and drained, cancelled, deadlock,
+  // Takes the next item (the oldest, newest, smallest); parks while the queue is empty. Throws queue_closed when it is closed and drained, cancelled, deadlock,
   // wrong_hub.
   T get() {
     std::optional<T> item;
     if (take(item, detail::never) == detail::wake::closed) throw queue_closed();
     return std::move(*item);
   }
-  // Takes the oldest item if there is one. Never parks. Throws queue_closed when it is closed and drained, wrong_hub.
+  // Takes the next item if there is one. Never parks. Throws queue_closed when it is closed and drained, wrong_hub.
   std::optional<T> try_get() {
     detail::on_home(home_, "queue");
     std::optional<T> item;
@@ -85,7 +169,7 @@ public:
   bool closed() const noexcept { return closed_; }
 
   std::size_t size() const noexcept { return items_.size(); }
-  bool empty() const noexcept { return items_.empty(); }
+  bool empty() const noexcept { return items_.size() == 0; }
   // A put would park.
   bool full() const noexcept { return capacity_ != 0 && items_.size() >= capacity_; }
   // 0: unbounded.
@@ -110,7 +194,7 @@ public:
   public:
     using value_type = T;
     using difference_type = std::ptrdiff_t;
-    explicit iterator(queue& q) : queue_(&q) { ++*this; }
+    explicit iterator(basic_queue& q) : queue_(&q) { ++*this; }
     T& operator*() const noexcept { return *item_; }
     iterator& operator++() {
       item_.reset();
@@ -121,7 +205,7 @@ public:
     friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return !i.item_; }
 
   private:
-    queue* queue_;
+    basic_queue* queue_;
     mutable std::optional<T> item_;
   };
   // Parks for the first item.
@@ -148,7 +232,7 @@ private:
       g.item.emplace(std::forward<U>(item));
       detail::unpark(g);
     } else if (!full()) {
-      items_.emplace_back(std::forward<U>(item));
+      items_.push(std::forward<U>(item));
     } else {
       return false;
     }
@@ -169,16 +253,14 @@ private:
   }
 
   bool take_now(std::optional<T>& into) {
-    if (items_.empty()) return false;
-    // The putter's item is in before the oldest is out: should one of the moves throw, nothing was lost.
+    if (items_.size() == 0) return false;
     if (detail::wait_node* n = putters_.front()) {
       auto& p = *static_cast<putter*>(n);
-      items_.emplace_back(std::move(p.item));
+      items_.push_behind(std::move(p.item));
       ++unfinished_;
       detail::unpark(p);
     }
-    into.emplace(std::move(items_.front()));
-    items_.pop_front();
+    items_.take(into);
     return true;
   }
 
@@ -208,8 +290,29 @@ private:
   std::size_t capacity_;
   std::size_t unfinished_ = 0;
   bool closed_ = false;
-  std::deque<T> items_;
+  Items items_;
   detail::waiting_list getters_, putters_, joiners_;
+};
+
+// The oldest item is the next.
+template <class T>
+class queue : public basic_queue<T, detail::fifo_items<T>> {
+public:
+  using basic_queue<T, detail::fifo_items<T>>::basic_queue;
+};
+
+// The newest item is the next (a stack).
+template <class T>
+class lifo_queue : public basic_queue<T, detail::lifo_items<T>> {
+public:
+  using basic_queue<T, detail::lifo_items<T>>::basic_queue;
+};
+
+// The smallest item is the next, the oldest among equals; std::greater<T>: the largest.
+template <class T, class Compare = std::less<T>>
+class priority_queue : public basic_queue<T, detail::sorted_items<T, Compare>> {
+public:
+  using basic_queue<T, detail::sorted_items<T, Compare>>::basic_queue;
 };
 
 }  // namespace weft

@@ -214,3 +214,50 @@ TEST_CASE("another OS thread puts through hub::post, and gets wrong_hub when it 
   for (int item : q) CHECK(item == expected++);
   CHECK(expected == 10);
 }
+
+TEST_CASE("a lifo_queue gives the newest item, with waiting putters behind") {
+  weft::lifo_queue<int> q(2);
+  q.put(1);
+  q.put(2);
+  auto putter = weft::spawn([&] { q.put(3); });
+  weft::testing::wait_all_blocked();
+  CHECK(q.get() == 2);
+  putter.get();
+  CHECK(q.get() == 3);
+  CHECK(q.get() == 1);
+  auto getter = weft::spawn([&] { return q.get(); });
+  weft::this_fiber::yield();
+  q.put(4);
+  CHECK(getter.get() == 4);
+  CHECK(q.empty());
+}
+
+TEST_CASE("a priority_queue gives the smallest item, the oldest among equals; bounds, close and join are the queue's") {
+  struct job {
+    int urgency;
+    char name;
+    bool operator<(const job& other) const { return urgency < other.urgency; }
+  };
+  weft::priority_queue<job> q(5);
+  for (const job& j : {job{2, 'a'}, {1, 'b'}, {2, 'c'}, {1, 'd'}, {3, 'e'}}) q.put(j);
+  auto urgent = weft::spawn([&] { q.put({0, 'f'}); });
+  weft::testing::wait_all_blocked();
+  CHECK(q.full());
+  std::string order;
+  auto closer = weft::spawn([&] {
+    urgent.join();
+    q.close();
+  });
+  for (const job& j : q) {
+    order += j.name;
+    q.task_done();
+  }
+  CHECK(order == "fbdace");
+  q.join();
+  weft::priority_queue<std::unique_ptr<int>, std::greater<>> pointers;
+  pointers.put(std::make_unique<int>(1));
+  CHECK(*pointers.get() == 1);
+  weft::priority_queue<int, std::greater<int>> largest;
+  for (const int i : {3, 9, 4}) largest.put(i);
+  CHECK(largest.get() == 9);
+}
