@@ -102,7 +102,8 @@ TEST_CASE("exit status, deadly signals and standard input and output pass throug
 }
 
 TEST_CASE("the program keeps the process of the command") {
-  const child_result r = run_program({"sh", "-c", "exec " + std::string(std::getenv("WEFT_COMMAND")) + " run -- sh -c 'echo $$ $PPID'"}, clean);
+  const std::string run = std::string(std::getenv("WEFT_COMMAND")) + " run -- ";
+  const child_result r = run_program({"sh", "-c", "exec " + run + "sh -c 'echo $$ $PPID'"}, clean);
   CHECK(r.out.substr(r.out.find(' ')) == " " + std::to_string(getpid()) + "\n");
 }
 
