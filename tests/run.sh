@@ -4,7 +4,8 @@
 #     --clang   with clang, in build-clang/        --asan  ASan and UBSan, in build-asan/
 #     --tsan    the tests without descriptors under TSan, in build-tsan/
 #     --soak    every test twenty times; the shuffling scheduler's tests with 1,000 seeds (WEFT_TEST_SEEDS)
-#     --suite   only that suite: unit, insides, io, shim, libraries, faults, examples, support, tree. TEST: names as meson knows them.
+#     --suite   only that suite: unit, insides, io, shim, libraries, faults, differential, audit, green,
+#               examples, support, tree. TEST: names as meson knows them.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tests/support/setup.sh"

@@ -14,7 +14,8 @@ import os
 import re
 import subprocess
 import sys
-import tomllib
+
+from differences import expected, for_variant, known_differences
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 DOORS = ["sites", "symbols"]
@@ -76,35 +77,6 @@ class run:
         return None
 
 
-def known_differences(path, scenes):
-    with open(path, "rb") as f:
-        entries = tomllib.load(f).get("difference", [])
-    for e in entries:
-        says = e.get("hangs") is True or (e.get("native") and "weft" in e)
-        if e.get("kind") not in KINDS or not e.get("reason") or not says:
-            sys.exit(f"{path}: an entry needs scene, native and weft (or hangs), reason, and a kind of {sorted(KINDS)}: {e}")
-        if e["scene"] not in scenes:
-            sys.exit(f"{path}: no such scene: {e['scene']}")
-    return entries
-
-
-def for_variant(entries, variant):
-    return [e for e in entries if all(e.get(key, value) == value for key, value in variant.items())]
-
-
-def expected(native, entries):
-    """What the native words become with the known differences of this variant, and those that found nothing to change."""
-    text, idle = native, []
-    for e in entries:
-        old = "\n" + e["native"].strip("\n") + "\n"
-        new = "\n" + (e["weft"].strip("\n") + "\n" if e["weft"] else "")
-        if old not in "\n" + text:
-            idle.append(e)
-        else:
-            text = ("\n" + text).replace(old, new, 1)[1:]
-    return text, idle
-
-
 def compare(native, weft, entries, variant, must_park):
     """Lines of complaint; none when the scene is as it should be."""
     complaints = [f"under Weft: {weft.trouble}"] if weft.trouble else []
@@ -155,7 +127,7 @@ def main():
     programs = dict(s.split("=", 1) for s in args.stage)
     listing = subprocess.run([next(iter(programs.values())), "--list"], check=True, capture_output=True, text=True).stdout
     scenes = {name: (group, parks == "parks") for group, name, parks in map(str.split, listing.splitlines())}
-    entries = known_differences(args.known, scenes)
+    entries = known_differences(args.known, scenes, KINDS)
     chosen = [s for s, (group, _) in scenes.items()
               if (not args.group or group in args.group) and (not args.scene or s in args.scene) and s not in args.skip]
     if not chosen:

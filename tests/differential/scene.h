@@ -29,6 +29,10 @@
   __attribute__((constructor)) static void add_##name(void) { add_scene(GROUP, #name, scene_##name, parks); } \
   static void scene_##name(void)
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 void add_scene(const char *group, const char *name, void (*play)(void), int parks);
 
 /* Starts a part; joins it. A part that was not joined is joined at the end of the one that started it. */
@@ -89,5 +93,9 @@ void tell(int fd);
 void hear(int fd);
 
 #define MS 1000000L /* nanoseconds */
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

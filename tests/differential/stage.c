@@ -5,7 +5,6 @@
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <sys/mman.h>
 
 #include <weft/weft.h>
 
@@ -220,32 +219,6 @@ void say(const char *format, ...) {
   errno = error;
 }
 
-const char *error_name(int error) {
-  const char *name = strerrorname_np(error);
-  return name != NULL ? name : "unknown";
-}
-
-long report(const char *what, long result) {
-  const int error = errno;
-  if (result == -1) say("%s = %s", what, error_name(error));
-  else say("%s = %ld", what, result);
-  errno = error;
-  return result;
-}
-
-void report_error(const char *what, int error) {
-  if (error == 0) say("%s = 0", what);
-  else say("%s = %s", what, error_name(error));
-}
-
-long must(const char *what, int line, long result) {
-  if (result == -1) {
-    fprintf(stderr, "stage: line %d: %s = %s\n", line, what, error_name(errno));
-    _exit(3);
-  }
-  return result;
-}
-
 static void print_part(const struct part *p, const char *name) {
   printf("-- part %s\n%.*s", name, (int)p->size, p->text != NULL ? p->text : "");
   for (int i = 0; i < p->count; ++i) {
@@ -253,26 +226,6 @@ static void print_part(const struct part *p, const char *name) {
     snprintf(child, sizeof child, "%s.%d", name, i + 1);
     print_part(p->children[i], child);
   }
-}
-
-/* -- memory */
-
-void *bad(void) {
-  static void *volatile address;
-  return (char *)address + 8;
-}
-
-void *read_only(size_t size) {
-  void *at = mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (at == MAP_FAILED) abort();
-  return at;
-}
-
-char *bytes(size_t size, int fill) {
-  char *at = malloc(size);
-  if (at == NULL) abort();
-  memset(at, fill, size);
-  return at; /* the process ends with the scene */
 }
 
 static void play_scene(void *arg) { ((const struct scene *)arg)->play(); }
