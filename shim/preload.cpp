@@ -7,6 +7,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "green/mode.hpp"
 #include "patch/symbols.hpp"
 #include "settings.hpp"
 #include "weft/patch.hpp"
@@ -26,10 +27,14 @@ namespace {
   if (off != nullptr && *off != 0) return;
   weft::shim::set_thread_stacks();
   const weft::patch_result door = weft::patch_all();
+  const bool green = weft::green::prepare();
   const char* strict = std::getenv("WEFT_STRICT");  // `weft run --strict`
-  if (strict != nullptr && *strict != 0 && door.sites_patched == 0 && door.symbols == 0) {
-    std::fprintf(stderr, "weft: no call could be redirected, and --strict was asked for\n");
-    _exit(126);
+  if (strict != nullptr && *strict != 0) {
+    if (door.sites_patched == 0 && door.symbols == 0) {
+      std::fprintf(stderr, "weft: no call could be redirected, and --strict was asked for\n");
+      _exit(126);
+    }
+    if (!green) _exit(126);
   }
   weft::shim::hide_from_children();
 }

@@ -64,6 +64,10 @@ void announce_arrival(hub& h, fiber_base* from, void* fake_stack) noexcept {
 
 // The fiber that just left is over: nobody stands on its stack any more.
 void reap(hub& h, fiber_base* f) noexcept {
+  if (f->green) {
+    on_thread_over(h, f);
+    return;
+  }
   if (h.annotate) [[unlikely]] {
     // Sanitizers follow a stack from creation to end: they get a new context each time.
     head_of(f)->idle = nullptr;
@@ -76,6 +80,18 @@ void reap(hub& h, fiber_base* f) noexcept {
 }
 
 namespace {
+
+// The thread control block goes with the fiber: errno, the exception globals, and what tells this thread from others (attached,
+// on_hub) with it.
+[[gnu::always_inline]] inline void become(hub& h, const fiber_base* next) noexcept {
+  const std::uint64_t fs = next->green ? next->thread_pointer : h.own_fs;
+  if (fs == h.fs) return;
+  h.fs = fs;
+  h.block->fs = fs;
+  h.eh = reinterpret_cast<eh_globals*>(static_cast<std::intptr_t>(fs) + h.eh_offset);
+  h.errno_at = reinterpret_cast<int*>(static_cast<std::intptr_t>(fs) + h.errno_offset);
+  asm volatile("wrfsbase %0" : : "r"(fs) : "memory");
+}
 
 // First code on a new stack, and the loop in which a stack goes from fiber to fiber. Return address unknown on purpose:
 // backtraces and unwinders end here.
@@ -104,6 +120,8 @@ namespace {
     void* unused = nullptr;
     if (h.annotate) [[unlikely]]
       announce_switch(h, self, next, &unused);
+    if (h.threads) [[unlikely]]
+      become(h, next);
     left = swap_stacks<hub, fiber_base>({&h, self, next}, &head_of(self)->idle, next->context).left;
   }
 }
@@ -132,7 +150,23 @@ bool annotations_wanted() noexcept {
 
 namespace {
 
+// Between fibers of which some are threads. What came up for the one that is resumed, while it was away, is done when it is back in the
+// program's code.
+[[gnu::noinline]] void jump_as_thread(hub& h, fiber_base* self, fiber_base* next) noexcept {
+  const int error = *h.errno_at;
+  set_current(next);
+  become(h, next);
+  const auto met = swap_stacks<hub, fiber_base>({&h, self, next}, &self->context, next->context);
+  arrived(*met.hub, met.left);
+  *met.hub->errno_at = error;
+  if ((met.resumed->call & detail::signal_due) != 0) met.hub->block->due = 1;
+}
+
 [[gnu::noinline]] void jump_announced(hub& h, fiber_base* self, fiber_base* next) noexcept {
+  if (h.threads) {
+    jump_as_thread(h, self, next);
+    return;
+  }
   if (!h.annotate) {
     jump_to(h, self, next);
     return;
@@ -183,6 +217,48 @@ namespace {
     next = next_ready(h);
   }
   return next;
+}
+
+void (*on_thread_over)(hub& h, fiber_base* f) noexcept = nullptr;
+void (*on_thread_block_free)(fiber_base* f) noexcept = nullptr;
+
+void leave_for_good(hub& h, fiber_base* self) noexcept {
+  *h.eh = {};
+  finish(h, self);
+  fiber_base* next = pick(h);
+  self->state = fiber_state::done;
+  if (next->context == nullptr) next = first_run(h, next);
+  next->state = fiber_state::running;
+  ++h.stats.other_switches;
+  set_current(next);
+  become(h, next);
+  swap_stacks<hub, fiber_base>({&h, self, next}, &self->context, next->context);
+  __builtin_unreachable();
+}
+
+void allow_threads(hub& h, fiber_base* idler) noexcept {
+  h.own_fs = h.fs;
+  h.eh_offset = reinterpret_cast<std::intptr_t>(h.eh) - static_cast<std::intptr_t>(h.fs);
+  h.errno_offset = reinterpret_cast<std::intptr_t>(h.errno_at) - static_cast<std::intptr_t>(h.fs);
+  h.idler = idler;
+  h.idle_reported = true;  // threads that wait for each other for ever do so natively, too
+  h.threads = true;
+}
+
+void idle_loop(hub& h) noexcept {
+  fiber_base* self = h.idler;
+  for (;;) {
+    fiber_base* next = next_ready(h);
+    self->state = fiber_state::parked;
+    ++h.stats.other_switches;
+    switch_to(h, self, next);
+  }
+}
+
+void preempt(hub& h, fiber_base* self) noexcept {
+  make_ready(h, self);
+  ++h.stats.other_switches;
+  switch_to(h, self, h.idler);
 }
 
 void finish(hub& h, fiber_base* f) noexcept {

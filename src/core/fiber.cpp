@@ -59,6 +59,8 @@ void fiber_start(fiber_base* f) noexcept {
 
 void fiber_free(fiber_base* f) noexcept {
   hub& h = *f->home;
+  if (f->green) [[unlikely]]
+    return core::on_thread_block_free(f);
   // A cancellation from another thread may be on its way to this fiber: it must arrive before the block is another fiber's.
   if (!h.inbox.quick_empty() && !h.closing) [[unlikely]]
     core::take_remote(h);

@@ -222,6 +222,10 @@ void turn(hub& h, std::uint64_t timeout) noexcept {
 }
 
 fiber_base* next_ready(hub& h) noexcept {
+  if (h.idler != nullptr && h.block->current != h.idler) [[unlikely]] {
+    const bool look = h.ready_first == nullptr || sys::cycles() - h.last_poll >= cycles_between_looks;
+    return look ? h.idler : pop_ready(h);
+  }
   if (h.ready_first != nullptr) {
     if (sys::cycles() - h.last_poll >= cycles_between_looks) turn(h, 0);
     return pop_ready(h);

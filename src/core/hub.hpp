@@ -68,12 +68,16 @@ struct hub {
   int* errno_at = nullptr;
   std::uint32_t ticks = 0;
   bool annotate = false;         // sanitizers or valgrind want to hear of switches
+  bool threads = false;          // some fibers are green threads: a switch may change the thread control block
   bool virtual_time = false;
   void* audit = nullptr;         // WEFT_AUDIT: what is known of this thread (patch/audit.hpp)
   std::uint64_t last_poll = 0;   // cycle counter
   nanos cached_now = 0;          // as of the last poll: for ages, not for deadlines
   std::uint64_t shuffle = 0;     // state of the generator, 0: FIFO
   core::counters stats;          // hub_open clears them
+  fiber_base* idler = nullptr;   // who polls where green threads are: never on the stack of one that is parked
+  std::uint64_t own_fs = 0;      // FS base of the OS thread, and so of every fiber that is no green thread
+  std::ptrdiff_t eh_offset = 0, errno_offset = 0;  // of a thread's `eh` and `errno_at` from its FS base
 
   // -- fibers
   std::size_t live = 1;          // not done, main included, service fibers not
@@ -177,6 +181,18 @@ inline bool leaves_something(const fiber_base* f) noexcept {
   return f->exception != nullptr || f->extra != nullptr || f->result == detail::outcome::no_stack ||
          (f->result == detail::outcome::value && f->ops->destroy != nullptr);
 }
+// What becomes of a green thread when it is over and nobody stands on its stack any more, and of its block when nobody refers to it.
+// Set by src/green.
+extern void (*on_thread_over)(hub& h, fiber_base* f) noexcept;
+extern void (*on_thread_block_free)(fiber_base* f) noexcept;
+// The running fiber is over: switches away for good.
+[[noreturn]] void leave_for_good(hub& h, fiber_base* self) noexcept;
+// From now on fibers of the hub may be green threads; `idler` is a fiber that runs idle_loop.
+void allow_threads(hub& h, fiber_base* idler) noexcept;
+[[noreturn]] void idle_loop(hub& h) noexcept;
+// Puts the running fiber to the end of the ready queue and lets the idler look at the world. For the tick's handler.
+void preempt(hub& h, fiber_base* self) noexcept;
+
 // Takes a fiber out of the lists of the living and tells those who wait for it.
 void finish(hub& h, fiber_base* f) noexcept;
 

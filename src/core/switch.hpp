@@ -95,7 +95,10 @@ struct back {
 // Not 0 when a fiber that leaves now must leave by jump_with_care. Everybody finds the exception globals empty when resumed: who
 // leaves with something in them takes it along.
 [[gnu::always_inline]] inline std::uint64_t care_needed(const hub& h) noexcept {
-  return reinterpret_cast<std::uintptr_t>(h.eh->caught) | h.eh->uncaught | std::uint64_t{h.annotate};
+  std::uint16_t told;
+  static_assert(offsetof(hub, threads) == offsetof(hub, annotate) + 1);
+  __builtin_memcpy(&told, &h.annotate, sizeof told);
+  return reinterpret_cast<std::uintptr_t>(h.eh->caught) | h.eh->uncaught | told;
 }
 
 [[gnu::always_inline]] inline back jump_to(hub& h, fiber_base* self, fiber_base* next) noexcept {

@@ -68,11 +68,13 @@ bool soon_free(const call& c) noexcept {
 door_answer on_wait(const door_frame* f, const call& c, bool bitset) noexcept {
   if (c.realtime && !bitset) return pass_on;
   return cooperate(f, [&](hub& h) {
-    if (!bitset && soon_free(c)) return long{-EAGAIN};
+    if (!bitset && !h.threads && soon_free(c)) return long{-EAGAIN};
     time_limit limit;
     const int clock = c.realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC;
     if (const long error = take_limit(h, c.timeout, !bitset, clock, limit); error != 0) return error;
     const std::uint32_t bits = bitset ? c.value3 : FUTEX_BITSET_MATCH_ANY;
+    if (!c.own && futex::woken_by_threads != nullptr && futex::woken_by_threads(c.address, c.value))
+      return futex::wait(h, {c.address, kind::local}, c.value, bits, limit);
     return c.own ? futex::wait(h, {c.address, kind::own}, c.value, bits, limit)
                  : futex::wait_shared(h, c.address, c.value, bits, limit);
   });

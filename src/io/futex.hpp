@@ -18,6 +18,10 @@ struct address_range {
 };
 inline address_range libc_data;
 
+// Whether the word at `address`, on which somebody waits while it is `expected`, is woken by green threads alone although the wait is
+// not marked private: a thread's id, on which pthread_join waits. Set by src/green.
+inline bool (*woken_by_threads)(std::uint64_t address, std::uint32_t expected) noexcept = nullptr;
+
 // When a wait ends by itself: `end` nanoseconds of a clock.
 struct time_limit {
   static constexpr int hub_clock = -1;  // detail::now

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <sched.h>
 
+#include "io/after_fork.hpp"
 #include "io/descriptors.hpp"
 #include "io/door.hpp"
 #include "io/fd_facts.hpp"
@@ -52,6 +53,7 @@ door_answer make_child(child kind, Call call) noexcept {
   if (pid == 0 && sys::first_renewal())
     if (const long error = renew_poller(*h); error != 0)
       sys::report() << "a forked child got no poller of its own (error " << -error << "): its waits will not end.\n";
+  if (pid == 0 && h->threads && forget_other_threads != nullptr) forget_other_threads(*h);
   return {pid, 0};
 }
 

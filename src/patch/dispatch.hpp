@@ -42,6 +42,9 @@ inline handler (&handlers)[handler_count] = weft_patch_handlers;
 
 inline void set_handler(long nr, handler h) noexcept { __atomic_store_n(&weft_patch_handlers[nr], h, __ATOMIC_RELEASE); }
 
+// Called by the entry when carrier::due is set after a handler has answered. May switch, and run signal handlers of the program's.
+extern "C" __attribute__((visibility("hidden"))) void (*weft_patch_due)(call_frame* frame);
+
 // Where trampolines call (entry.S); not C++ functions. The second is for sites at which no vector register holds anything.
 extern "C" __attribute__((visibility("hidden"))) void weft_patch_entry();
 extern "C" __attribute__((visibility("hidden"))) void weft_patch_entry_plain();

@@ -53,7 +53,9 @@
 	mov	%rax, %rsi
 	and	$-16, %rsp
 	call	*%rcx
-	mov	%rbp, %rsp
+	cmpl	$0, %gs:60	// carrier::due
+	jne	2f
+1:	mov	%rbp, %rsp
 	.cfi_def_cfa_register rsp
 	mov	%rdx, %rcx
 	test	%rdx, %rdx
@@ -78,6 +80,23 @@
 	.cfi_def_cfa_offset 136
 	.cfi_offset rip, -144	// in the red zone now, which a signal handler does not touch
 	ret
+	// Something came up inside Weft. The handler's answer is kept over it.
+	.cfi_def_cfa rbp, 216
+	.cfi_offset rip, -144
+	.cfi_offset rbp, -216
+	.cfi_offset rdi, -208
+	.cfi_offset rsi, -200
+	.cfi_offset rdx, -192
+	.cfi_offset r10, -184
+	.cfi_offset r8, -176
+	.cfi_offset r9, -168
+2:	push	%rax
+	push	%rdx
+	lea	8(%rbp), %rdi
+	call	*weft_patch_due(%rip)
+	pop	%rdx
+	pop	%rax
+	jmp	1b
 	.cfi_endproc
 	.size	\name, .-\name
 	.endm

@@ -5,4 +5,6 @@ namespace weft::patch {
 
 handler weft_patch_handlers[handler_count];
 
+void (*weft_patch_due)(call_frame* frame) = [](call_frame*) {};
+
 }  // namespace weft::patch

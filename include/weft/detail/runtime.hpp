@@ -155,7 +155,10 @@ struct fiber_base {
   void* context = nullptr;      // where it is suspended, null until first run
   hub* home = nullptr;
   waiter* parked = nullptr;
-  stack* stk = nullptr;
+  union {
+    stack* stk = nullptr;
+    std::uint64_t thread_pointer;  // of a green thread, which stands on a stack of the program's: its FS base
+  };
   const fiber_ops* ops = nullptr;
   std::uint32_t refs = 1;       // handles + the run itself; only touched on the home hub
   std::uint32_t epoch = 0;      // survives reuse of the block: a stale waker sees another number
@@ -172,6 +175,7 @@ struct fiber_base {
   bool is_main : 1 = false;
   bool taken : 1 = false;         // the value was moved out
   bool service : 1 = false;       // Weft's own (timer callbacks, resolver): not counted as the program's
+  bool green : 1 = false;         // a thread of the program's (src/green), with a thread control block of its own
   // second line
   scope* innermost = nullptr;
   fiber_extra* extra = nullptr;
@@ -186,6 +190,7 @@ static_assert(sizeof(fiber_base) == 128 && offsetof(fiber_base, cancel_hint) == 
 enum call_flags : std::uint8_t {
   in_call = 1,     // inside a rewritten system call that was handed to Weft; its waits can be ended by signals
   signal_due = 2,  // signals are to be handled when that call comes back
+  no_tick = 4,     // a green thread in code of Weft's that is ordinary C++: it is not preempted
 };
 
 // What the GS base of every OS thread points at: the thread's place in Weft. The kernel copies GS to new threads, so a thread
@@ -201,8 +206,10 @@ struct carrier {
   std::uint64_t signal_stack = 0;       // Weft's alternate signal stack, on which nothing may park
   std::uint64_t signal_stack_size = 0;
   bool owns_signal_stack = false;
+  std::uint32_t due = 0;  // not 0: something came up inside Weft (a tick, a signal) that is done when the call comes back
 };
-static_assert(offsetof(carrier, self) == 8 && offsetof(carrier, home) == 16 && offsetof(carrier, current) == 24);
+static_assert(offsetof(carrier, self) == 8 && offsetof(carrier, home) == 16 && offsetof(carrier, current) == 24 &&
+              offsetof(carrier, due) == 60);
 
 // True when the calling OS thread has a block of its own, and so a hub.
 inline bool attached() noexcept {

@@ -1,0 +1,32 @@
+// From a program with one thread to one whose threads are green.
+#pragma once
+
+#include <cstddef>
+
+#include "green/thread.hpp"
+#include "io/dispatch.hpp"
+
+namespace weft::green {
+
+// For the first thread that is made, and for every further one: the hub that carries green threads, if the calling OS thread does;
+// null when it is to make a native thread. `vectors`: registers of the site's caller are to be kept.
+hub* begin(bool vectors) noexcept;
+
+// The first time: makes the hub. Ordinary C++, set by mode.cpp. Null when the kernel refused.
+extern hub* (*make_hub)() noexcept;
+
+// While the hub is made: a thread that is made then is Weft's own (the watchdog's), and the kernel's.
+inline bool beginning = false;
+
+// Where libc has its rseq area, from a thread's FS base; size 0: it has none.
+inline std::ptrdiff_t rseq_offset = 0;
+inline unsigned rseq_size = 0;
+
+// Starts the clock that ends the turns of threads that compute (tick.cpp), and again in a forked child that makes threads.
+void start_ticking(hub& h) noexcept;
+void stop_ticking() noexcept;  // in a forked child: timers are not inherited
+
+// Reads what came up inside Weft, before a site's caller goes on (tick.cpp).
+void settle_due(io::door_frame* frame) noexcept;
+
+}  // namespace weft::green

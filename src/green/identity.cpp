@@ -1,0 +1,63 @@
+// Who a thread is to the kernel: its id, and what it registers of itself at its start.
+#include <cerrno>
+
+#include "green/end.hpp"
+#include "green/rows.hpp"
+#include "green/thread.hpp"
+#include "io/door.hpp"
+#include "io/user_word.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::green {
+namespace {
+
+// The running green thread, null where the call is the kernel's: before the first one, elsewhere, in a child that borrows this memory.
+thread* caller() noexcept { return home != nullptr && io::own_hub() == home ? self() : nullptr; }
+
+door_answer on_gettid(door_frame* f, long nr) noexcept {
+  const thread* t = caller();
+  return t == nullptr || t == &leader() ? below(f, nr) : answer(t->tid);
+}
+
+door_answer on_set_tid_address(door_frame* f, long nr) noexcept {
+  thread* t = caller();
+  if (t == nullptr) return below(f, nr);
+  t->clear_tid = reinterpret_cast<std::uint32_t*>(f->rdi);
+  return answer(t->tid);
+}
+
+// Remembered, not registered: the kernel would walk it when the carrier ends. The leader's it has from before.
+door_answer on_set_robust_list(door_frame* f, long nr) noexcept {
+  thread* t = caller();
+  if (t == nullptr || t == &leader()) return below(f, nr);
+  constexpr long head_bytes = 24;
+  if (f->rsi != head_bytes) return answer(-EINVAL);
+  t->robust_list = static_cast<std::uint64_t>(f->rdi);
+  return answer(0);
+}
+
+// libc ends the process when this fails. Nothing is registered, since the kernel would write into the area whichever thread runs:
+// cpu_id stays "uninitialized", and sched_getcpu asks the kernel.
+door_answer on_rseq(door_frame* f, long nr) noexcept {
+  thread* t = caller();
+  if (t == nullptr) return below(f, nr);
+  constexpr std::uint32_t uninitialized = ~0u;
+  auto* cpu_id = reinterpret_cast<void*>(f->rdi + 4);
+  std::uint32_t seen = 0;
+  for (bool swapped = false; !swapped;)
+    if (!io::exchange_word(cpu_id, seen, uninitialized, swapped)) return answer(-EFAULT);
+  return answer(0);
+}
+
+constexpr green_entry rows[] = {
+    {SYS_gettid, on_gettid},
+    {SYS_set_tid_address, on_set_tid_address},
+    {SYS_set_robust_list, on_set_robust_list},
+    {SYS_rseq, on_rseq},
+};
+
+}  // namespace
+
+green_rows identity_rows() noexcept { return rows_of(rows); }
+
+}  // namespace weft::green

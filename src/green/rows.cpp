@@ -1,0 +1,32 @@
+#include "green/rows.hpp"
+
+#include "patch/dispatch.hpp"
+
+namespace weft::green {
+namespace {
+
+door_call beneath[patch::handler_count];
+
+void put(const green_rows& rows) noexcept {
+  for (const green_entry& row : rows) {
+    const auto mine = reinterpret_cast<patch::handler>(reinterpret_cast<void (*)()>(row.handle));
+    if (patch::handlers[row.nr] == mine) continue;
+    beneath[row.nr] = reinterpret_cast<door_call>(reinterpret_cast<void (*)()>(patch::handlers[row.nr]));
+    patch::set_handler(row.nr, mine);
+  }
+}
+
+}  // namespace
+
+door_answer below(door_frame* frame, long nr) noexcept {
+  const door_call handle = beneath[nr];
+  return handle != nullptr ? handle(frame, nr) : to_kernel;
+}
+
+void put_rows() noexcept {
+  put(thread_rows());
+  put(identity_rows());
+  put(process_rows());
+}
+
+}  // namespace weft::green

@@ -1,0 +1,43 @@
+// The calls that green threads answer differently from fibers: rows put over those of src/io.
+#pragma once
+
+#include "io/dispatch.hpp"
+
+namespace weft::green {
+
+using io::door_answer;
+using io::door_call;
+using io::door_frame;
+
+struct green_entry {
+  long nr;
+  door_call handle;
+};
+
+struct green_rows {
+  const green_entry* first;
+  const green_entry* last;
+  const green_entry* begin() const noexcept { return first; }
+  const green_entry* end() const noexcept { return last; }
+};
+
+template <std::size_t N>
+constexpr green_rows rows_of(const green_entry (&rows)[N]) noexcept {
+  return {rows, rows + N};
+}
+
+inline constexpr door_answer to_kernel{0, 1};
+constexpr door_answer answer(long result) noexcept { return {result, 0}; }
+
+// What stood in the row's place before: the fibers' handler, or else the kernel.
+door_answer below(door_frame* frame, long nr) noexcept;
+
+// Each file of handlers has its own.
+green_rows thread_rows() noexcept;    // clone.cpp, end.cpp
+green_rows identity_rows() noexcept;  // identity.cpp
+green_rows process_rows() noexcept;   // process.cpp
+
+// Puts all of them into the table of handlers.
+void put_rows() noexcept;
+
+}  // namespace weft::green

@@ -1,0 +1,103 @@
+// The table of green threads: a reserved stretch of memory that is made usable as it grows. Blocks that are free are used again in the
+// order in which they became so: a thread id names its late owner for as long as possible.
+#include "green/thread.hpp"
+
+#include <sys/mman.h>
+
+#include <new>
+
+#include "sys/mem.hpp"
+#include "sys/report.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::green {
+namespace {
+
+constexpr std::uint32_t at_most = 1u << 21;
+constexpr std::size_t grown_by = 1u << 20;
+
+constexpr std::uint32_t kept_free = 64;  // so many ids rest before one is used again
+
+std::size_t reserved = 0, usable = 0;
+std::uint32_t free_count = 0;
+thread* first_free = nullptr;
+thread* last_free = nullptr;
+thread the_leader;
+thread* leads = &the_leader;
+
+// Without room for two million threads, room for fewer.
+bool reserve() noexcept {
+  for (std::size_t bytes = at_most * sizeof(thread); bytes >= grown_by; bytes /= 2) {
+    const long at = sys::raw(SYS_mmap, nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at < 0 && at > -4096) continue;
+    table = reinterpret_cast<thread*>(at);
+    reserved = bytes;
+    return true;
+  }
+  return false;
+}
+
+bool grow() noexcept {
+  if (table == nullptr && !reserve()) return false;
+  if (usable + grown_by > reserved) return false;
+  if (sys::raw(SYS_mprotect, reinterpret_cast<char*>(table) + usable, grown_by, PROT_READ | PROT_WRITE) != 0) return false;
+  usable += grown_by;
+  return true;
+}
+
+}  // namespace
+
+thread* table = nullptr;
+std::uint32_t table_used = 0;
+
+thread& leader() noexcept { return *leads; }
+void lead(thread& t) noexcept { leads = &t; }
+
+thread* take_block() noexcept {
+  thread* t = first_free;
+  if (free_count >= kept_free) {
+    first_free = t->next_free;
+    if (first_free == nullptr) last_free = nullptr;
+    --free_count;
+  } else {
+    if ((table_used + 1) * sizeof(thread) > usable && !grow()) {
+      static bool said = false;
+      if (!said) sys::report() << "no memory for another green thread's block: pthread_create answers EAGAIN\n";
+      said = true;
+      return nullptr;
+    }
+    t = &table[table_used++];
+  }
+  const std::uint32_t epoch = t->own.epoch;
+  new (t) thread;
+  t->own.epoch = epoch + 1;
+  t->tid = first_tid + static_cast<std::uint32_t>(t - table);
+  t->fiber = &t->own;
+  return t;
+}
+
+void give_block(thread& t) noexcept {
+  t.next_free = nullptr;
+  (last_free != nullptr ? last_free->next_free : first_free) = &t;
+  last_free = &t;
+  ++free_count;
+}
+
+thread* of(const fiber_base* f) noexcept {
+  if (f == leads->fiber) return leads;
+  return f->green ? reinterpret_cast<thread*>(const_cast<fiber_base*>(f)) : nullptr;
+}
+
+thread* self() noexcept {
+  if (home == nullptr || detail::try_hub() != home) return nullptr;
+  return of(detail::current_fiber());
+}
+
+thread* find(std::uint32_t tid) noexcept {
+  if (tid == leads->tid) return leads->alive ? leads : nullptr;
+  if (tid - first_tid >= table_used) return nullptr;
+  thread& t = table[tid - first_tid];
+  return t.alive ? &t : nullptr;
+}
+
+}  // namespace weft::green
