@@ -9,9 +9,10 @@ import collections
 import os
 import shutil
 
-from . import procs, table
+from . import green_run, memory, procs, table
 
-Kind = collections.namedtuple("Kind", "name program reports target")
+# green: a program that knows nothing of Weft, under `weft run`
+Kind = collections.namedtuple("Kind", "name program reports target green", defaults=[False])
 
 REFERENCE = "C epoll"
 KINDS = [
@@ -36,7 +37,8 @@ class Contender:
     def __init__(self, build, kind, connections):
         self.kind = kind
         self.slices = []
-        self.server = procs.Server([os.path.join(build, kind.program[0]), *kind.program[1:]], kind.reports)
+        command = [os.path.join(build, kind.program[0]), *kind.program[1:]]
+        self.server = procs.Server(green_run.command(build, command) if kind.green else command, kind.reports)
         try:
             self.load = procs.Load(os.path.join(build, "load"), self.server, connections)
         except procs.Failed:
@@ -45,6 +47,8 @@ class Contender:
 
     def result(self):
         """Stops both and returns the run's figures; Failed if Weft was not active in the server."""
+        if self.kind.green and self.load.connections > green_run.THREADS_AT_MOST:
+            green_run.check_threads(memory.threads(self.server.pid))
         report = self.server.stop()
         requests = sum(one["requests"] for one in self.slices)
         if self.kind.reports and report.get("parks", 0) < requests / 10:
@@ -99,10 +103,11 @@ def available(build, kind):
     return False
 
 
-def measure(build, runs, quick, connections, verdicts):
+def measure(build, runs, quick, connections, verdicts, kinds=KINDS):
+    """Prints and judges; returns {(kind name, connections): figures of each run}."""
     print(f"\nTCP echo, 64 bytes, server CPU per request (medians of {runs} interleaved runs)")
     limit = procs.raise_descriptor_limit()
-    kinds = [kind for kind in KINDS if available(build, kind)]
+    kinds = [kind for kind in kinds if available(build, kind)]
     figures, broken = collections.defaultdict(list), {}
     for number in range(runs):
         turn = number % len(kinds)
@@ -116,6 +121,7 @@ def measure(build, runs, quick, connections, verdicts):
                 figures[name, n].append(result)
     for n in connections:
         show_one_size(n, kinds, figures, broken, verdicts)
+    return figures
 
 
 def show_one_size(n, kinds, figures, broken, verdicts):

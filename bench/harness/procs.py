@@ -28,18 +28,29 @@ def pinned(core, command):
     return ["setpriv", "--pdeathsig", "KILL", "taskset", "-c", core, *map(str, command)]
 
 
-def run_json(core, command, seconds):
-    """Runs one measuring program to its end and returns the JSON it printed."""
+def run(core, command, seconds, settings=None):
+    """Runs a program to its end; its standard output and standard error."""
+    name = os.path.basename(str(command[0]))
     try:
-        done = subprocess.run(pinned(core, command), capture_output=True, text=True, timeout=seconds)
+        done = subprocess.run(pinned(core, command), capture_output=True, text=True, timeout=seconds,
+                              env={**os.environ, **(settings or {})})
     except subprocess.TimeoutExpired:
-        raise Failed(f"{os.path.basename(command[0])}: no end after {seconds} s") from None
+        raise Failed(f"{name}: no end after {seconds} s") from None
     if done.returncode != 0:
-        raise Failed(f"{os.path.basename(command[0])}: exit {done.returncode}: {done.stderr.strip()[-300:]}")
+        raise Failed(f"{name}: exit {done.returncode}: {done.stderr.strip()[-300:]}")
+    return done.stdout, done.stderr
+
+
+def json_of(text, command):
     try:
-        return json.loads(done.stdout)
+        return json.loads(text)
     except ValueError:
-        raise Failed(f"{os.path.basename(command[0])}: not JSON: {done.stdout[:200]!r}") from None
+        raise Failed(f"{os.path.basename(str(command[0]))}: not JSON: {text[:200]!r}") from None
+
+
+def run_json(core, command, seconds, settings=None):
+    """Runs one measuring program to its end and returns the JSON it printed."""
+    return json_of(run(core, command, seconds, settings)[0], command)
 
 
 class Child:
@@ -98,6 +109,7 @@ class Load(Child):
     """A load generator connected to one server, ready to run slices."""
 
     def __init__(self, program, server, connections):
+        self.connections = connections
         super().__init__(LOAD_CORE, [program, server.port, server.pid, connections])
         try:
             self.line(CONNECT_SECONDS)
