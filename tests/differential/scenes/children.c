@@ -226,24 +226,31 @@ SCENE(fork_in_parts) {
   for (int i = 0; i < 3; ++i) join(go(fork_and_talk, NULL));
 }
 
-static void count_up(void *arg) {
-  usleep(30000);
-  __atomic_fetch_add((int *)arg, 1, __ATOMIC_RELAXED);
+struct count {
+  int forked, runs;
+};
+
+static void count_once_forked(void *arg) {
+  struct count *c = arg;
+  while (__atomic_load_n(&c->forked, __ATOMIC_RELAXED) == 0) usleep(3000);
+  __atomic_fetch_add(&c->runs, 1, __ATOMIC_RELAXED);
 }
 
 /* A part that is about to run when another one forks: threads stay behind, fibers come along. */
 SCENE(what_runs_in_a_child) {
-  int *runs = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), status;
-  part *other = go(count_up, runs);
+  struct count *c = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  int status;
+  part *other = go(count_once_forked, c);
   await_blocked(other);
   const pid_t child = fork();
+  __atomic_store_n(&c->forked, 1, __ATOMIC_RELAXED);
   if (child == 0) {
-    usleep(80000);
+    usleep(30000); /* later than the nap in which the part came along */
     _exit(0);
   }
   DO(waitpid(child, &status, 0) == child ? 0 : -1);
   join(other);
-  say("counted %d", *runs);
+  say("counted %d", c->runs);
 }
 
 static void read_byte(void *arg) {

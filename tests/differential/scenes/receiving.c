@@ -230,12 +230,14 @@ static void send_one_each(void *arg) {
 SCENE(time_limit_in_waitall) {
   tcp_pair(pair);
   part *peer = go(send_one_each, NULL);
-  const struct timeval limit = {0, 30000};
-  MUST(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+  const struct timeval far = {8, 0}, near = {0, 30000};
+  MUST(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &far, sizeof far));
   char buffer[16];
   tell(pair[0]);
   DO(recv(pair[0], buffer, 3, MSG_WAITALL));
   tell(pair[0]);
+  MUST(recv(pair[0], buffer, 3, MSG_PEEK | MSG_WAITALL));
+  MUST(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &near, sizeof near));
   DO(recv(pair[0], buffer, 10, MSG_WAITALL));
   DO(recv(pair[0], buffer, 10, MSG_WAITALL));
   join(peer);
