@@ -46,7 +46,7 @@ class run:
 
     def __init__(self, command, settings, time_limit):
         env = {k: v for k, v in os.environ.items() if k.startswith("WEFT_SCENE_") or not (k.startswith("WEFT_") or k == "LD_PRELOAD")}
-        env.update(settings, LC_ALL="C", OMP_WAIT_POLICY="passive")
+        env.update(settings, LC_ALL="C")
         # Files, not pipes: what a scene leaves running must not keep this waiting for an end of file.
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True)

@@ -1,0 +1,379 @@
+/* What the kernel knows a thread by: numbers, names, clocks, priorities, processors, credentials. */
+#include <dirent.h>
+#include <stdatomic.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/times.h>
+#include <sys/wait.h>
+
+#include "../green.h"
+
+#define GROUP "identity"
+
+static int pair[2];
+
+static pid_t own_tid(void) { return (pid_t)syscall(SYS_gettid); }
+
+static void *give_tid(void *arg) {
+  (void)arg;
+  usleep(500);
+  return (void *)(long)own_tid();
+}
+
+static int by_number(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+
+PLAY(tids_differ) {
+  enum { crowd = 50 };
+  pthread_t all[crowd];
+  int tids[crowd + 1], same = 0;
+  for (int i = 0; i < crowd; ++i) all[i] = start(give_tid, NULL);
+  for (int i = 0; i < crowd; ++i) tids[i] = (int)(long)finish(all[i]);
+  tids[crowd] = own_tid();
+  qsort(tids, crowd + 1, sizeof tids[0], by_number);
+  for (int i = 0; i < crowd; ++i) same += tids[i] == tids[i + 1];
+  say("%d the same; main's is the process's: %d", same, own_tid() == getpid());
+}
+
+static void *say_ids(void *arg) {
+  say("gettid twice the same: %d, getpid: %d", own_tid() == gettid(), getpid() == (pid_t)(long)arg);
+  say("its own number is not the process's: %d", own_tid() != getpid());
+  return NULL;
+}
+
+PLAY(ids_of_a_thread) { finish(start(say_ids, (void *)(long)getpid())); }
+
+/* -- names */
+
+static void *have_name(void *arg) {
+  char name[20];
+  OK(pthread_getname_np(pthread_self(), name, sizeof name));
+  say("at first: %s", name);
+  DO_ERROR(pthread_setname_np(pthread_self(), arg));
+  MUST(prctl(PR_GET_NAME, name));
+  say("by prctl: %s", name);
+  tell(pair[1]);
+  char c;
+  MUST(read(pair[1], &c, 1));
+  OK(pthread_getname_np(pthread_self(), name, sizeof name));
+  say("renamed by main: %s", name);
+  MUST(prctl(PR_SET_NAME, "a name that is longer than fits"));
+  OK(pthread_getname_np(pthread_self(), name, sizeof name));
+  say("cut: %s", name);
+  return NULL;
+}
+
+static void say_comm(pid_t tid) {
+  char path[64], text[64] = "";
+  snprintf(path, sizeof path, "/proc/self/task/%d/comm", tid);
+  const int fd = open(path, O_RDONLY);
+  if (fd < 0) {
+    say("comm: %s", error_name(errno));
+    return;
+  }
+  MUST(read(fd, text, sizeof text - 1));
+  close(fd);
+  text[strcspn(text, "\n")] = 0;
+  say("comm: %s", text);
+}
+
+PLAY(names_of_threads) {
+  char name[20];
+  unix_pair(SOCK_STREAM, pair);
+  OK(pthread_setname_np(pthread_self(), "the main one"));
+  pthread_t t = start(have_name, "worker");
+  hear(pair[0]);
+  OK(pthread_getname_np(t, name, sizeof name));
+  say("seen by main: %s", name);
+  say_comm(tid_of(t));
+  DO_ERROR(pthread_setname_np(t, "other"));
+  DO_ERROR(pthread_setname_np(t, "much too long for a name"));
+  DO_ERROR(pthread_getname_np(t, name, 3));
+  tell(pair[0]);
+  finish(t);
+  OK(pthread_getname_np(pthread_self(), name, sizeof name));
+  say("main: %s", name);
+  say_comm(getpid());
+}
+
+/* -- the list of threads */
+
+static void *wait_in_read(void *arg) {
+  char c;
+  QUIETLY(read(pair[0], &c, 1) < 0);
+  return arg;
+}
+
+static int count_tasks(void) {
+  DIR *d = opendir("/proc/self/task");
+  int n = 0;
+  for (struct dirent *e; (e = readdir(d)) != NULL;) n += e->d_name[0] != '.';
+  closedir(d);
+  return n;
+}
+
+static int status_threads(void) {
+  FILE *f = fopen("/proc/self/status", "r");
+  char line[200];
+  int n = -1;
+  while (fgets(line, sizeof line, f) != NULL) sscanf(line, "Threads: %d", &n);
+  fclose(f);
+  return n;
+}
+
+PLAY(the_list_of_tasks) {
+  pthread_t all[5];
+  unix_pair(SOCK_STREAM, pair);
+  say("%d %d", count_tasks(), status_threads());
+  for (int i = 0; i < 5; ++i) all[i] = start(wait_in_read, NULL);
+  for (int i = 0; i < 5; ++i) let_block(all[i]);
+  say("%d %d", count_tasks(), status_threads());
+  for (int i = 0; i < 5; ++i) tell(pair[1]);
+  for (int i = 0; i < 5; ++i) finish(all[i]);
+  for (int i = 0; i < 100 && count_tasks() > 1; ++i) usleep(1000);
+  say("%d %d", count_tasks(), status_threads());
+}
+
+PLAY(files_of_a_task) {
+  static const char *const names[] = {"comm", "stat", "status", "cmdline", "maps", "children", "sched", "nothing"};
+  unix_pair(SOCK_STREAM, pair);
+  pthread_t t = start(wait_in_read, NULL);
+  let_block(t);
+  for (unsigned i = 0; i < sizeof names / sizeof names[0]; ++i) {
+    char path[100], c;
+    snprintf(path, sizeof path, "/proc/self/task/%d/%s", tid_of(t), names[i]);
+    const int fd = open(path, O_RDONLY);
+    say("%s: %s", names[i], fd < 0 ? error_name(errno) : read(fd, &c, 1) >= 0 ? "read" : error_name(errno));
+    if (fd >= 0) close(fd);
+  }
+  char path[100];
+  struct stat s;
+  snprintf(path, sizeof path, "/proc/%d/task/%d", getpid(), tid_of(t));
+  DO(stat(path, &s));
+  DO(access("/proc/self/task/999999999", F_OK));
+  tell(pair[1]);
+  finish(t);
+}
+
+/* -- clocks */
+
+static long ns_of(clockid_t clock) {
+  struct timespec t;
+  MUST(clock_gettime(clock, &t));
+  return t.tv_sec * 1000 * MS + t.tv_nsec;
+}
+
+static void *compute_some(void *arg) {
+  const long before = ns_of(CLOCK_THREAD_CPUTIME_ID);
+  compute((int)(long)arg);
+  return (void *)(ns_of(CLOCK_THREAD_CPUTIME_ID) - before);
+}
+
+static atomic_int done;
+
+static void *compute_then_wait(void *arg) {
+  compute((int)(long)arg);
+  atomic_fetch_add(&done, 1);
+  char c;
+  QUIETLY(read(pair[0], &c, 1) < 0);
+  return NULL;
+}
+
+PLAY(processor_time_of_threads) {
+  unix_pair(SOCK_STREAM, pair);
+  pthread_t busy = start(compute_then_wait, (void *)40L), lazy = start(compute_then_wait, (void *)2L);
+  while (atomic_load(&done) < 2) usleep(1000);
+  clockid_t busy_clock, lazy_clock;
+  DO_ERROR(pthread_getcpuclockid(busy, &busy_clock));
+  DO_ERROR(pthread_getcpuclockid(lazy, &lazy_clock));
+  const long b = ns_of(busy_clock), l = ns_of(lazy_clock), whole = ns_of(CLOCK_PROCESS_CPUTIME_ID);
+  say("the busy one more than four times the lazy one: %d", b > 4 * l);
+  say("both positive: %d; less than the process's: %d", b > 0 && l > 0, b + l <= whole);
+  say("a waiting one's clock stands: %d", ns_of(busy_clock) - b < 2 * MS);
+  tell(pair[1]);
+  tell(pair[1]);
+  finish(busy);
+  finish(lazy);
+  struct timespec resolution;
+  DO(clock_getres(CLOCK_THREAD_CPUTIME_ID, &resolution));
+}
+
+PLAY(processor_time_of_oneself) {
+  pthread_t a = start(compute_some, (void *)30L), b = start(compute_some, (void *)3L);
+  const long more = (long)finish(a), less = (long)finish(b);
+  say("%d", more > 4 * less);
+}
+
+static void *usage_of_thread(void *arg) {
+  struct rusage before, after;
+  MUST(getrusage(RUSAGE_THREAD, &before));
+  compute((int)(long)arg);
+  MUST(getrusage(RUSAGE_THREAD, &after));
+  return (void *)((after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1000000 + after.ru_utime.tv_usec - before.ru_utime.tv_usec);
+}
+
+PLAY(usage_of_threads) {
+  pthread_t a = start(usage_of_thread, (void *)60L), b = start(usage_of_thread, (void *)5L);
+  const long more = (long)finish(a), less = (long)finish(b);
+  say("%d", more > 2 * less);
+  struct rusage all;
+  DO(getrusage(RUSAGE_SELF, &all));
+  say("the process's holds it: %d", all.ru_utime.tv_sec * 1000000 + all.ru_utime.tv_usec >= more);
+  DO(getrusage(77, &all));
+}
+
+/* -- scheduling */
+
+static void *look_at_schedule(void *arg) {
+  int policy;
+  struct sched_param p;
+  cpu_set_t set;
+  OK(pthread_getschedparam(pthread_self(), &policy, &p));
+  say("policy %d, priority %d", policy, p.sched_priority);
+  OK(pthread_getaffinity_np(pthread_self(), sizeof set, &set));
+  say("processor 0 alone: %d", CPU_COUNT(&set) == 1 && CPU_ISSET(0, &set));
+  say("on it: %d", sched_getcpu() == 0);
+  return arg;
+}
+
+PLAY(affinity_of_a_thread) {
+  cpu_set_t one, before;
+  OK(pthread_getaffinity_np(pthread_self(), sizeof before, &before));
+  CPU_ZERO(&one);
+  CPU_SET(0, &one);
+  pthread_attr_t attr;
+  OK(pthread_attr_init(&attr));
+  OK(pthread_attr_setaffinity_np(&attr, sizeof one, &one));
+  finish(start_with(&attr, look_at_schedule, NULL));
+  unix_pair(SOCK_STREAM, pair);
+  pthread_t t = start(wait_in_read, NULL);
+  DO_ERROR(pthread_setaffinity_np(t, sizeof one, &one));
+  cpu_set_t now;
+  CPU_ZERO(&now);
+  DO_ERROR(pthread_getaffinity_np(t, sizeof now, &now));
+  say("as set: %d", CPU_EQUAL(&now, &one));
+  DO(sched_getaffinity(tid_of(t), sizeof now, &now) >= 0);
+  say("as set: %d", CPU_EQUAL(&now, &one));
+  OK(pthread_getaffinity_np(pthread_self(), sizeof now, &now));
+  say("main's as before: %d", CPU_EQUAL(&now, &before));
+  CPU_ZERO(&one);
+  DO_ERROR(pthread_setaffinity_np(t, sizeof one, &one));
+  tell(pair[1]);
+  finish(t);
+  DO(sched_getaffinity(999999999, sizeof now, &now));
+}
+
+PLAY(policies) {
+  struct sched_param p = {0};
+  unix_pair(SOCK_STREAM, pair);
+  pthread_t t = start(wait_in_read, NULL);
+  let_block(t);
+  int policy = -1;
+  DO_ERROR(pthread_getschedparam(t, &policy, &p));
+  say("%d %d", policy, p.sched_priority);
+  DO_ERROR(pthread_setschedparam(t, SCHED_BATCH, &p));
+  DO_ERROR(pthread_getschedparam(t, &policy, &p));
+  say("%d %d", policy, p.sched_priority);
+  DO(sched_getscheduler(tid_of(t)));
+  DO(sched_getscheduler(0));
+  p.sched_priority = 7;
+  DO_ERROR(pthread_setschedparam(t, SCHED_OTHER, &p));
+  DO_ERROR(pthread_setschedprio(t, 3));
+  DO(sched_get_priority_max(SCHED_FIFO));
+  tell(pair[1]);
+  finish(t);
+}
+
+static void *nice_thread(void *arg) {
+  DO(setpriority(PRIO_PROCESS, (id_t)own_tid(), 5));
+  DO(getpriority(PRIO_PROCESS, 0));
+  DO(nice(2));
+  return arg;
+}
+
+/* On Linux a thread has a niceness of its own. */
+PLAY(niceness) {
+  finish(start(nice_thread, NULL));
+  DO(getpriority(PRIO_PROCESS, 0));
+}
+
+/* -- credentials belong to all threads */
+
+static void *wait_then_say_ids(void *arg) {
+  char c;
+  MUST(read(pair[0], &c, 1));
+  uid_t r, e, s;
+  gid_t gr, ge, gs;
+  MUST(getresuid(&r, &e, &s));
+  MUST(getresgid(&gr, &ge, &gs));
+  say("effective group %d, user %d", (int)ge, (int)e);
+  return arg;
+}
+
+PLAY(credentials_of_all_threads) {
+  unix_pair(SOCK_STREAM, pair);
+  if (getuid() != 0) return;
+  pthread_t t = start(wait_then_say_ids, NULL);
+  let_block(t);
+  DO(setegid(1001));
+  DO(seteuid(1002));
+  tell(pair[1]);
+  finish(t);
+  DO(seteuid(0));
+  DO(setegid(0));
+}
+
+static void *drop_in_thread(void *arg) {
+  DO(setresgid(1003, 1003, 1003));
+  DO(setresuid(1004, 1004, 1004));
+  DO(setuid(0));
+  return arg;
+}
+
+PLAY(credentials_dropped_by_a_thread) {
+  if (getuid() != 0) return;
+  finish(start(drop_in_thread, NULL));
+  say("main: %d %d", (int)geteuid(), (int)getegid());
+  DO(seteuid(0));
+}
+
+/* -- limits, directories and umask belong to the process */
+
+static void *change_directory(void *arg) {
+  MUST(chdir("/"));
+  umask(027);
+  return arg;
+}
+
+PLAY(directory_and_umask) {
+  finish(start(change_directory, NULL));
+  char name[100];
+  say("%s, umask %o", getcwd(name, sizeof name), umask(0));
+}
+
+static void *unshare_directory(void *arg) {
+  DO(unshare(CLONE_FS));
+  MUST(chdir("/proc"));
+  char name[100];
+  say("the thread: %s", getcwd(name, sizeof name));
+  return arg;
+}
+
+PLAY(a_directory_of_a_threads_own) {
+  MUST(chdir("/"));
+  finish(start(unshare_directory, NULL));
+  char name[100];
+  say("main: %s", getcwd(name, sizeof name));
+}
+
+static void *parent_death(void *arg) {
+  int sig = -1;
+  DO(prctl(PR_GET_PDEATHSIG, &sig));
+  say("%d", sig);
+  DO(prctl(PR_GET_DUMPABLE));
+  DO(prctl(PR_GET_KEEPCAPS));
+  DO(prctl(PR_GET_TIMERSLACK) > 0);
+  return arg;
+}
+
+PLAY(prctl_in_a_thread) { finish(start(parent_death, NULL)); }

@@ -1,0 +1,655 @@
+/* Signals and threads: masks, pending sets, who gets what, the threads that only wait for signals. */
+#include <semaphore.h>
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/signalfd.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+#include "../green.h"
+
+#define GROUP "signals"
+
+static int pair[2], back[2];
+static atomic_int handled;
+static volatile pid_t handled_by;
+
+static void count(int sig) {
+  (void)sig;
+  handled_by = (pid_t)syscall(SYS_gettid);
+  atomic_fetch_add(&handled, 1);
+}
+
+static void handle(int sig, int flags) {
+  struct sigaction action = {.sa_handler = count, .sa_flags = flags};
+  MUST(sigaction(sig, &action, NULL));
+}
+
+static sigset_t only(int sig) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, sig);
+  return set;
+}
+
+static void block(int sig) {
+  const sigset_t set = only(sig);
+  OK(pthread_sigmask(SIG_BLOCK, &set, NULL));
+}
+
+static void unblock(int sig) {
+  const sigset_t set = only(sig);
+  OK(pthread_sigmask(SIG_UNBLOCK, &set, NULL));
+}
+
+static void await_handled(int n) {
+  while (atomic_load(&handled) < n) usleep(200);
+}
+
+/* -- pthread_kill */
+
+static void *read_once(void *arg) {
+  char c;
+  (void)arg;
+  errno = 0;
+  const ssize_t n = read(pair[0], &c, 1);
+  return (void *)(long)(n == -1 ? -errno : n);
+}
+
+PLAY(a_signal_for_one_thread) {
+  unix_pair(SOCK_STREAM, pair);
+  handle(SIGUSR1, 0);
+  pthread_t a = start(read_once, NULL), b = start(read_once, NULL);
+  let_block(a);
+  let_block(b);
+  DO_ERROR(pthread_kill(b, SIGUSR1));
+  say("%s", error_name(-(int)(long)finish(b)));
+  say("handled by it: %d", handled_by == tid_of(b));
+  tell(pair[1]);
+  say("%ld", (long)finish(a));
+}
+
+PLAY(a_signal_with_restart) {
+  unix_pair(SOCK_STREAM, pair);
+  handle(SIGUSR1, SA_RESTART);
+  pthread_t a = start(read_once, NULL);
+  for (int i = 1; i <= 5; ++i) {
+    let_block(a);
+    OK(pthread_kill(a, SIGUSR1));
+    await_handled(i);
+  }
+  tell(pair[1]);
+  say("%ld, handled by it: %d", (long)finish(a), handled_by == tid_of(a));
+}
+
+PLAY(signals_to_nobody) {
+  unix_pair(SOCK_STREAM, pair);
+  pthread_t a = start(read_once, NULL);
+  const pid_t tid = tid_of(a);
+  DO_ERROR(pthread_kill(a, 0));
+  DO(syscall(SYS_tgkill, getpid(), tid, 0));
+  DO(syscall(SYS_tkill, tid, 0));
+  DO_ERROR(pthread_kill(a, 77));
+  DO(syscall(SYS_tgkill, getpid(), tid, 77));
+  DO(syscall(SYS_tgkill, getpid(), -1, 0));
+  DO(syscall(SYS_tgkill, 1, tid, 0));
+  tell(pair[1]);
+  finish(a);
+  DO(syscall(SYS_tgkill, getpid(), tid, 0));
+  DO(syscall(SYS_tkill, tid, SIGTERM));
+}
+
+static void *raise_here(void *arg) {
+  const int before = atomic_load(&handled);
+  raise(SIGUSR1);
+  say("handled at once: %d, by itself: %d", atomic_load(&handled) == before + 1, handled_by == (pid_t)syscall(SYS_gettid));
+  return arg;
+}
+
+PLAY(raise_in_threads) {
+  handle(SIGUSR1, 0);
+  raise_here(NULL);
+  for (int i = 0; i < 3; ++i) finish(start(raise_here, NULL));
+}
+
+/* A thread that computes is interrupted, too. */
+static volatile int go_on;
+
+static void *compute_until_told(void *arg) {
+  while (!go_on) __asm__ volatile("");
+  return arg;
+}
+
+PLAY(a_signal_for_one_that_computes) {
+  handle(SIGUSR1, 0);
+  pthread_t t = start(compute_until_told, NULL);
+  const pid_t tid = tid_of(t);
+  for (int i = 1; i <= 10; ++i) {
+    OK(pthread_kill(t, SIGUSR1));
+    await_handled(i);
+    if (handled_by != tid) say("handled by another");
+  }
+  go_on = 1;
+  finish(t);
+  say("%d", atomic_load(&handled));
+}
+
+/* -- masks and pending sets */
+
+static void *look_at_mask(void *arg) {
+  sigset_t set;
+  OK(pthread_sigmask(SIG_SETMASK, NULL, &set));
+  say("USR1 %d, USR2 %d", sigismember(&set, SIGUSR1), sigismember(&set, SIGUSR2));
+  sigpending(&set);
+  say("pending: USR1 %d, USR2 %d", sigismember(&set, SIGUSR1), sigismember(&set, SIGUSR2));
+  unblock(SIGUSR1);
+  block(SIGTERM);
+  return arg;
+}
+
+PLAY(masks_are_inherited_and_ones_own) {
+  block(SIGUSR1);
+  raise(SIGUSR1);
+  finish(start(look_at_mask, NULL));
+  sigset_t set;
+  OK(pthread_sigmask(SIG_SETMASK, NULL, &set));
+  say("main: USR1 %d, TERM %d", sigismember(&set, SIGUSR1), sigismember(&set, SIGTERM));
+  sigpending(&set);
+  say("main: pending USR1 %d", sigismember(&set, SIGUSR1));
+  DO_ERROR(pthread_sigmask(77, &set, NULL));
+}
+
+PLAY(an_attribute_with_a_mask) {
+  pthread_attr_t attr;
+  const sigset_t set = only(SIGUSR2);
+  OK(pthread_attr_init(&attr));
+  OK(pthread_attr_setsigmask_np(&attr, &set));
+  finish(start_with(&attr, look_at_mask, NULL));
+}
+
+static void *unblock_when_told(void *arg) {
+  char c;
+  MUST(read(pair[0], &c, 1));
+  sigset_t set;
+  sigpending(&set);
+  say("pending %d, handled %d", sigismember(&set, SIGUSR1), atomic_load(&handled));
+  unblock(SIGUSR1);
+  say("handled %d", atomic_load(&handled));
+  sigpending(&set);
+  say("pending %d", sigismember(&set, SIGUSR1));
+  return arg;
+}
+
+PLAY(a_signal_pends_until_it_is_unblocked) {
+  unix_pair(SOCK_STREAM, pair);
+  handle(SIGUSR1, 0);
+  block(SIGUSR1);
+  pthread_t t = start(unblock_when_told, NULL);
+  for (int i = 0; i < 3; ++i) OK(pthread_kill(t, SIGUSR1));
+  tell(pair[1]);
+  finish(t);
+  sigset_t set;
+  sigpending(&set);
+  say("main's pending %d", sigismember(&set, SIGUSR1));
+}
+
+/* -- for the process: whoever has it unblocked */
+
+PLAY(a_signal_for_the_only_one_who_takes_it) {
+  unix_pair(SOCK_STREAM, pair);
+  handle(SIGUSR1, SA_RESTART);
+  pthread_t open = start(read_once, NULL);
+  let_block(open);
+  block(SIGUSR1);
+  pthread_t closed = start(read_once, NULL);
+  let_block(closed);
+  for (int i = 1; i <= 5; ++i) {
+    MUST(kill(getpid(), SIGUSR1));
+    await_handled(i);
+    say("by the one: %d", handled_by == tid_of(open));
+  }
+  tell(pair[1]);
+  tell(pair[1]);
+  finish(open);
+  finish(closed);
+}
+
+PLAY(a_signal_that_all_block_then_one_takes) {
+  unix_pair(SOCK_STREAM, pair);
+  handle(SIGUSR1, 0);
+  block(SIGUSR1);
+  pthread_t t = start(unblock_when_told, NULL);
+  MUST(kill(getpid(), SIGUSR1));
+  usleep(2000);
+  say("handled %d", atomic_load(&handled));
+  tell(pair[1]);
+  finish(t);
+  say("by the thread: %d", handled_by == tid_of(t));
+}
+
+PLAY(main_is_preferred_when_it_takes_it) {
+  unix_pair(SOCK_STREAM, pair);
+  handle(SIGUSR1, SA_RESTART);
+  pthread_t t = start(read_once, NULL);
+  let_block(t);
+  MUST(kill(getpid(), SIGUSR1));
+  await_handled(1);
+  say("by main: %d", handled_by == getpid());
+  tell(pair[1]);
+  finish(t);
+}
+
+/* -- threads that wait for signals */
+
+static void *take_signals(void *arg) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  sigaddset(&set, SIGUSR2);
+  sigaddset(&set, SIGTERM);
+  for (;;) {
+    int sig = 0;
+    DO_ERROR(sigwait(&set, &sig));
+    say("took %s", signal_name(sig));
+    tell(back[1]);
+    if (sig == SIGTERM) return arg;
+  }
+}
+
+PLAY(the_classic_signal_thread) {
+  pipe_pair(back);
+  block(SIGUSR1);
+  block(SIGUSR2);
+  block(SIGTERM);
+  pthread_t t = start(take_signals, NULL);
+  const int sent[] = {SIGUSR1, SIGUSR2, SIGUSR1, SIGTERM};
+  for (int i = 0; i < 4; ++i) {
+    if (i % 2) MUST(kill(getpid(), sent[i]));
+    else OK(pthread_kill(t, sent[i]));
+    hear(back[0]);
+  }
+  finish(t);
+}
+
+static void *send_from_thread(void *arg) {
+  usleep(1000);
+  MUST(kill(getpid(), (int)(long)arg));
+  return NULL;
+}
+
+PLAY(main_waits_for_signals_of_threads) {
+  block(SIGUSR1);
+  const sigset_t set = only(SIGUSR1);
+  for (int i = 0; i < 3; ++i) {
+    pthread_t t = start(send_from_thread, (void *)(long)SIGUSR1);
+    siginfo_t info;
+    DO(sigwaitinfo(&set, &info));
+    say("%d %d %d", info.si_signo == SIGUSR1, info.si_code == SI_USER, info.si_pid == getpid());
+    finish(t);
+  }
+}
+
+PLAY(sigtimedwait_and_its_limits) {
+  block(SIGUSR1);
+  const sigset_t set = only(SIGUSR1);
+  siginfo_t info;
+  struct timespec t = {0, 2 * MS};
+  DO(sigtimedwait(&set, &info, &t));
+  t.tv_nsec = 0;
+  DO(sigtimedwait(&set, &info, &t));
+  t.tv_nsec = -1;
+  DO(sigtimedwait(&set, &info, &t));
+  raise(SIGUSR1);
+  DO(sigtimedwait(&set, &info, &(struct timespec){0, 0}));
+  say("%d", info.si_code == SI_TKILL);
+}
+
+static void *sigwait_interrupted(void *arg) {
+  const sigset_t set = only(SIGUSR1);
+  siginfo_t info;
+  DO(sigwaitinfo(&set, &info));
+  return arg;
+}
+
+PLAY(another_signal_interrupts_sigwaitinfo) {
+  handle(SIGUSR2, SA_RESTART);
+  block(SIGUSR1);
+  pthread_t t = start(sigwait_interrupted, NULL);
+  let_block(t);
+  OK(pthread_kill(t, SIGUSR2));
+  finish(t);
+}
+
+static void *sigwait_one(void *arg) {
+  const sigset_t set = only(SIGUSR1);
+  int sig = 0;
+  OK(sigwait(&set, &sig));
+  tell(back[1]);
+  return arg;
+}
+
+PLAY(several_wait_for_the_same_signal) {
+  pipe_pair(back);
+  block(SIGUSR1);
+  pthread_t all[4];
+  for (int i = 0; i < 4; ++i) {
+    all[i] = start(sigwait_one, NULL);
+    let_block(all[i]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    MUST(kill(getpid(), SIGUSR1));
+    hear(back[0]);
+  }
+  for (int i = 0; i < 4; ++i) finish(all[i]);
+  say("each took one");
+}
+
+/* -- queued ones, with values */
+
+static void *take_values(void *arg) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGRTMIN + 1);
+  sigaddset(&set, SIGRTMIN + 2);
+  sigaddset(&set, SIGUSR1);
+  for (int i = 0; i < 7; ++i) {
+    siginfo_t info;
+    const int sig = sigwaitinfo(&set, &info);
+    const char *name = sig == SIGUSR1 ? "USR1" : sig == SIGRTMIN + 1 ? "RTMIN+1" : sig == SIGRTMIN + 2 ? "RTMIN+2" : "another";
+    say("%s value %d code %d", name, info.si_value.sival_int, info.si_code);
+  }
+  return arg;
+}
+
+static void *queue_to_myself_then_take(void *arg) {
+  for (int i = 1; i <= 3; ++i) {
+    OK(pthread_sigqueue(pthread_self(), SIGRTMIN + 2, (union sigval){.sival_int = 20 + i}));
+    OK(pthread_sigqueue(pthread_self(), SIGRTMIN + 1, (union sigval){.sival_int = 10 + i}));
+  }
+  OK(pthread_sigqueue(pthread_self(), SIGUSR1, (union sigval){.sival_int = 5}));
+  OK(pthread_sigqueue(pthread_self(), SIGUSR1, (union sigval){.sival_int = 6}));
+  return take_values(arg);
+}
+
+PLAY(queued_signals_of_a_thread_in_order) {
+  block(SIGRTMIN + 1);
+  block(SIGRTMIN + 2);
+  block(SIGUSR1);
+  finish(start(queue_to_myself_then_take, NULL));
+}
+
+PLAY(queued_signals_of_the_process_in_order) {
+  block(SIGRTMIN + 1);
+  block(SIGRTMIN + 2);
+  block(SIGUSR1);
+  for (int i = 1; i <= 3; ++i) {
+    MUST(sigqueue(getpid(), SIGRTMIN + 2, (union sigval){.sival_int = 20 + i}));
+    MUST(sigqueue(getpid(), SIGRTMIN + 1, (union sigval){.sival_int = 10 + i}));
+  }
+  MUST(sigqueue(getpid(), SIGUSR1, (union sigval){.sival_int = 5}));
+  finish(start(take_values, NULL));
+}
+
+static void note(int sig, siginfo_t *info, void *context) {
+  (void)context;
+  say("handler: RTMIN+%d value %d code %d", sig - SIGRTMIN, info->si_value.sival_int, info->si_code);
+  atomic_fetch_add(&handled, 1);
+}
+
+static void *unblock_queued(void *arg) {
+  char c;
+  MUST(read(pair[0], &c, 1));
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGRTMIN + 1);
+  sigaddset(&set, SIGRTMIN + 2);
+  OK(pthread_sigmask(SIG_UNBLOCK, &set, NULL));
+  say("handled %d", atomic_load(&handled));
+  return arg;
+}
+
+PLAY(queued_signals_reach_a_handler) {
+  unix_pair(SOCK_STREAM, pair);
+  struct sigaction action = {.sa_sigaction = note, .sa_flags = SA_SIGINFO};
+  sigemptyset(&action.sa_mask);
+  sigaddset(&action.sa_mask, SIGRTMIN + 1);
+  sigaddset(&action.sa_mask, SIGRTMIN + 2);
+  MUST(sigaction(SIGRTMIN + 1, &action, NULL));
+  MUST(sigaction(SIGRTMIN + 2, &action, NULL));
+  block(SIGRTMIN + 1);
+  block(SIGRTMIN + 2);
+  pthread_t t = start(unblock_queued, NULL);
+  for (int i = 1; i <= 3; ++i) OK(pthread_sigqueue(t, SIGRTMIN + 1, (union sigval){.sival_int = i}));
+  tell(pair[1]);
+  finish(t);
+}
+
+/* -- waits for any signal */
+
+static void *pause_here(void *arg) {
+  DO(pause());
+  return arg;
+}
+
+PLAY(pause_in_a_thread) {
+  handle(SIGUSR1, SA_RESTART);
+  pthread_t t = start(pause_here, NULL);
+  let_block(t);
+  OK(pthread_kill(t, SIGUSR1));
+  finish(t);
+  say("%d", atomic_load(&handled));
+}
+
+static void *suspend_here(void *arg) {
+  sigset_t none, now;
+  sigemptyset(&none);
+  tell(back[1]);
+  DO(sigsuspend(&none));
+  OK(pthread_sigmask(SIG_SETMASK, NULL, &now));
+  say("blocked again: %d, handled %d", sigismember(&now, SIGUSR1), atomic_load(&handled));
+  return arg;
+}
+
+PLAY(sigsuspend_in_a_thread) {
+  pipe_pair(back);
+  handle(SIGUSR1, 0);
+  block(SIGUSR1);
+  pthread_t t = start(suspend_here, NULL);
+  hear(back[0]);
+  OK(pthread_kill(t, SIGUSR1));
+  finish(t);
+  t = start(suspend_here, NULL);
+  hear(back[0]);
+  MUST(kill(getpid(), SIGUSR1));
+  finish(t);
+}
+
+static void *ppoll_here(void *arg) {
+  sigset_t none;
+  sigemptyset(&none);
+  tell(back[1]);
+  struct pollfd p = {pair[0], POLLIN, 0};
+  fd_set set;
+  FD_ZERO(&set);
+  FD_SET(pair[0], &set);
+  if (arg == NULL) DO(ppoll(&p, 1, NULL, &none));
+  else if (arg == &pair[0]) DO(pselect(pair[0] + 1, &set, NULL, NULL, NULL, &none));
+  else {
+    struct epoll_event e = {.events = EPOLLIN};
+    DO(epoll_pwait(epoll_create1(0), &e, 1, -1, &none));
+  }
+  return arg;
+}
+
+PLAY(waits_with_a_mask_of_their_own) {
+  unix_pair(SOCK_STREAM, pair);
+  pipe_pair(back);
+  handle(SIGUSR1, SA_RESTART);
+  block(SIGUSR1);
+  void *const how[] = {NULL, &pair[0], &pair[1]};
+  for (int i = 0; i < 3; ++i) {
+    pthread_t t = start(ppoll_here, how[i]);
+    hear(back[0]);
+    OK(pthread_kill(t, SIGUSR1));
+    finish(t);
+    say("%d", atomic_load(&handled));
+  }
+}
+
+/* -- signalfd */
+
+static void *read_signalfd(void *arg) {
+  struct signalfd_siginfo info;
+  const int fd = (int)(long)arg;
+  DO(read(fd, &info, sizeof info) == sizeof info);
+  say("%s code %d", signal_name((int)info.ssi_signo), info.ssi_code);
+  return NULL;
+}
+
+PLAY(signalfd_read_by_a_thread) {
+  block(SIGUSR1);
+  const sigset_t set = only(SIGUSR1);
+  const int fd = (int)MUST(signalfd(-1, &set, 0));
+  pthread_t t = start(read_signalfd, (void *)(long)fd);
+  let_block(t);
+  MUST(kill(getpid(), SIGUSR1));
+  finish(t);
+  MUST(kill(getpid(), SIGUSR1));
+  struct pollfd p = {fd, POLLIN, 0};
+  DO(poll(&p, 1, -1));
+  finish(start(read_signalfd, (void *)(long)fd));
+}
+
+/* -- EINTR in many threads */
+
+static atomic_int interrupted;
+
+static void *sleep_until_interrupted(void *arg) {
+  const struct timespec t = {100, 0};
+  struct timespec rest = {0, 0};
+  if (nanosleep(&t, &rest) == -1 && errno == EINTR && rest.tv_sec > 90) atomic_fetch_add(&interrupted, 1);
+  return arg;
+}
+
+PLAY(interrupting_a_crowd) {
+  handle(SIGUSR1, SA_RESTART);
+  pthread_t all[30];
+  for (int i = 0; i < 30; ++i) all[i] = start(sleep_until_interrupted, NULL);
+  for (int i = 0; i < 30; ++i) let_block(all[i]);
+  for (int i = 0; i < 30; ++i) OK(pthread_kill(all[i], SIGUSR1));
+  for (int i = 0; i < 30; ++i) finish(all[i]);
+  say("%d handled, %d interrupted", atomic_load(&handled), atomic_load(&interrupted));
+}
+
+/* -- dispositions belong to the process */
+
+static void *look_at_action(void *arg) {
+  struct sigaction action;
+  MUST(sigaction(SIGUSR1, NULL, &action));
+  say("%s, flags %s", action.sa_handler == count ? "count" : action.sa_handler == SIG_IGN ? "ignored" : "default",
+      action.sa_flags & SA_RESTART ? "restart" : "none");
+  signal(SIGUSR1, SIG_IGN);
+  return arg;
+}
+
+PLAY(actions_are_the_processs) {
+  handle(SIGUSR1, SA_RESTART);
+  finish(start(look_at_action, NULL));
+  finish(start(look_at_action, NULL));
+  raise(SIGUSR1);
+  say("%d", atomic_load(&handled));
+}
+
+/* A signal that comes while its handler runs waits; with SA_NODEFER it does not. */
+static atomic_int depth, deepest;
+
+static void nest(int sig) {
+  const int now = atomic_fetch_add(&depth, 1) + 1;
+  if (now > atomic_load(&deepest)) atomic_store(&deepest, now);
+  if (atomic_fetch_add(&handled, 1) < 2) raise(sig);
+  atomic_fetch_sub(&depth, 1);
+}
+
+static void *raise_nested(void *arg) {
+  for (int i = 0; i < 2; ++i) {
+    struct sigaction action = {.sa_handler = nest, .sa_flags = i == 0 ? 0 : SA_NODEFER};
+    MUST(sigaction(SIGUSR1, &action, NULL));
+    atomic_store(&handled, 0);
+    atomic_store(&deepest, 0);
+    raise(SIGUSR1);
+    say("%d handled, %d deep", atomic_load(&handled), atomic_load(&deepest));
+  }
+  return arg;
+}
+
+PLAY(nested_handlers) { finish(start(raise_nested, NULL)); }
+
+/* -- stop and continue */
+
+PLAY(stopped_and_continued_with_threads) {
+  pipe_pair(back);
+  const pid_t child = fork();
+  if (child == 0) {
+    unix_pair(SOCK_STREAM, pair);
+    start(read_once, NULL);
+    tell(back[1]);
+    for (;;) pause();
+  }
+  hear(back[0]);
+  int status;
+  MUST(kill(child, SIGSTOP));
+  MUST(waitpid(child, &status, WUNTRACED));
+  say("stopped %d", WIFSTOPPED(status));
+  MUST(kill(child, SIGCONT));
+  MUST(waitpid(child, &status, WCONTINUED));
+  say("continued %d", WIFCONTINUED(status));
+  MUST(kill(child, SIGTERM));
+  MUST(waitpid(child, &status, 0));
+  say("%s", signal_name(WTERMSIG(status)));
+}
+
+/* -- timers of the process */
+
+PLAY(itimers_interrupt_main_beside_threads) {
+  unix_pair(SOCK_STREAM, pair);
+  handle(SIGALRM, SA_RESTART);
+  block(SIGALRM);
+  pthread_t t = start(read_once, NULL);
+  unblock(SIGALRM);
+  const struct itimerval soon = {{0, 2000}, {0, 2000}}, never = {{0, 0}, {0, 0}};
+  MUST(setitimer(ITIMER_REAL, &soon, NULL));
+  await_handled(3);
+  MUST(setitimer(ITIMER_REAL, &never, NULL));
+  say("by main: %d", handled_by == getpid());
+  tell(pair[1]);
+  finish(t);
+}
+
+PLAY(alarm_ends_a_pause) {
+  handle(SIGALRM, 0);
+  pthread_t t = start(sleep_until_interrupted, NULL);
+  const struct itimerval soon = {{0, 0}, {0, 3000}};
+  MUST(setitimer(ITIMER_REAL, &soon, NULL));
+  DO(pause());
+  say("%d", atomic_load(&handled));
+  OK(pthread_kill(t, SIGALRM));
+  finish(t);
+}
+
+static atomic_int prof;
+static void count_prof(int sig) { (void)sig; atomic_fetch_add(&prof, 1); }
+
+/* A profiler's timer ticks while threads compute. */
+PLAY(a_profiling_timer) {
+  struct sigaction action = {.sa_handler = count_prof, .sa_flags = SA_RESTART};
+  MUST(sigaction(SIGPROF, &action, NULL));
+  const struct itimerval often = {{0, 5000}, {0, 5000}}, never = {{0, 0}, {0, 0}};
+  MUST(setitimer(ITIMER_PROF, &often, NULL));
+  pthread_t t = start(compute_until_told, NULL);
+  while (atomic_load(&prof) < 5) usleep(1000);
+  MUST(setitimer(ITIMER_PROF, &never, NULL));
+  go_on = 1;
+  finish(t);
+  say("over");
+}
