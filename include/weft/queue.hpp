@@ -136,8 +136,8 @@ public:
     }
   }
 
-  // Takes the next item (the oldest, newest, smallest); parks while the queue is empty. Throws queue_closed when it is closed and drained, cancelled, deadlock,
-  // wrong_hub.
+  // Takes the next item (the oldest, newest, smallest); parks while the queue is empty. Throws queue_closed when it is closed and
+  // drained, cancelled, deadlock, wrong_hub.
   T get() {
     std::optional<T> item;
     if (take(item, detail::never) == detail::wake::closed) throw queue_closed();

@@ -14,6 +14,7 @@
 #include "weft/fiber_local.hpp"
 #include "weft/file.hpp"
 #include "weft/gather.hpp"
+#include "weft/greenlet.hpp"
 #include "weft/hub.hpp"
 #include "weft/io.hpp"
 #include "weft/latch.hpp"

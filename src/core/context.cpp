@@ -39,15 +39,20 @@ void*& tsan_of(hub& h, fiber_base* f) noexcept { return f->is_main ? h.main_tsan
 
 }  // namespace
 
+bool (*greenlet_of)(const fiber_base* f, standing& place) noexcept = nullptr;
+
 void announce_switch(hub& h, fiber_base* from, fiber_base* to, void** fake_stack) noexcept {
+  standing place;
+  const bool in_greenlet = greenlet_of(to, place);
   if (__sanitizer_start_switch_fiber != nullptr) {
-    const void* bottom = to->is_main ? h.main_stack : stack_pool::bottom(to->stk);
-    const std::size_t size = to->is_main ? h.main_stack_size : std::size_t{1} << to->stack_log2;
+    const void* bottom = in_greenlet ? place.bottom : to->is_main ? h.main_stack : stack_pool::bottom(to->stk);
+    const std::size_t size = in_greenlet ? place.size : to->is_main ? h.main_stack_size : std::size_t{1} << to->stack_log2;
     __sanitizer_start_switch_fiber(from->state == fiber_state::done ? nullptr : fake_stack, bottom, size);
   }
   if (__tsan_switch_to_fiber != nullptr) {
-    if (from->is_main && h.main_tsan == nullptr) h.main_tsan = __tsan_get_current_fiber();
-    __tsan_switch_to_fiber(tsan_of(h, to), 0);
+    standing left;
+    if (from->is_main && h.main_tsan == nullptr && !greenlet_of(from, left)) h.main_tsan = __tsan_get_current_fiber();
+    __tsan_switch_to_fiber(in_greenlet ? place.tsan : tsan_of(h, to), 0);
   }
 }
 
@@ -56,7 +61,8 @@ void announce_arrival(hub& h, fiber_base* from, void* fake_stack) noexcept {
   const void* bottom = nullptr;
   std::size_t size = 0;
   __sanitizer_finish_switch_fiber(fake_stack, &bottom, &size);
-  if (from->is_main) {
+  standing place;
+  if (from->is_main && !greenlet_of(from, place)) {
     h.main_stack = bottom;
     h.main_stack_size = size;
   }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <new>
 
+#include "core/greenlet.hpp"
 #include "core/hub_state.hpp"
 #include "sys/report.hpp"
 #include "weft/cancel.hpp"
@@ -94,6 +95,11 @@ void run_body(fiber_base* f) {
 
 void body(fiber_base* f) noexcept {
   run_body(f);
+  if (f->extra != nullptr && f->extra->greenlets != nullptr) {
+    const shielded held(f);
+    end_greenlets(f->extra->greenlets);
+    f->extra->greenlets = nullptr;
+  }
   if (f->extra != nullptr && f->extra->locals != nullptr) {
     const shielded held(f);
     destroy_fiber_locals(std::exchange(f->extra->locals, nullptr));

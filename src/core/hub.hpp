@@ -55,6 +55,7 @@ struct fiber_extra {
   const char* name = nullptr;
   void* thrown = nullptr;         // exception_ptr storage of throw_in
   void* locals = nullptr;         // fiber_local values
+  void* greenlets = nullptr;      // its tree (core/greenlet.cpp)
   void (*free)(fiber_extra*) noexcept = nullptr;
 };
 
@@ -210,6 +211,14 @@ void each_fiber(hub& h, F&& fn) {
   }
   if (h.block->current->unlisted) fn(h.block->current);
 }
+
+// Where a fiber stands when that is not its own stack but a greenlet's. Set by greenlet.cpp; only asked for the sanitizers' sake.
+struct standing {
+  const void* bottom;
+  std::size_t size;
+  void* tsan;
+};
+extern bool (*greenlet_of)(const fiber_base* f, standing& place) noexcept;
 
 // Whether the sanitizers' or valgrind's fiber interface is there.
 bool annotations_wanted() noexcept;

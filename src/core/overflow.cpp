@@ -5,6 +5,7 @@
 #include <mutex>
 #include <ucontext.h>
 
+#include "core/greenlet.hpp"
 #include "core/hub.hpp"
 #include "sys/fault.hpp"
 #include "sys/mem.hpp"
@@ -40,8 +41,14 @@ void on_fault(int sig, siginfo_t* info, void* context) {
     pc = static_cast<greg_t>(next);
     return;
   }
+  std::size_t size = 0;
+  if (info->si_code > 0 && in_greenlet_guard(info->si_addr, size)) {
+    sys::report() << "stack overflow in a greenlet: its stack has " << (size >> 10)
+                  << " KiB. Give it more by greenlet_options::stack_size, or raise the default by WEFT_STACK_SIZE=1M.\n";
+    std::signal(sig, SIG_DFL);
+    return;
+  }
   if (const hub* h = detail::try_hub()) {
-    std::size_t size = 0;
     if (info->si_code > 0 && h->stacks.in_guard(info->si_addr, size)) {
       const fiber_base* f = detail::current_fiber();
       const char* name = f->extra != nullptr && f->extra->name != nullptr ? f->extra->name : "(unnamed)";
