@@ -7,6 +7,7 @@ build_packages=(meson ninja-build g++ clang pkg-config binutils python3 libboost
 # The suite `libraries`: client libraries, and the servers that its tests start for themselves. util-linux: setpriv.
 library_packages=(libpq-dev postgresql libmariadb-dev mariadb-server libhiredis-dev redis-server libmemcached-dev memcached
     nginx-light libnginx-mod-http-echo openssl libsqlite3-dev util-linux)
+# tests/compat/run installs what its scenarios name, each beside its scenario: some 20 servers, clients, compressors and languages.
 demo_packages=(nginx-light libnginx-mod-http-echo python3 curl util-linux)
 
 weft_say() { printf '== %s\n' "$*" >&2; }
