@@ -26,6 +26,7 @@ namespace {
   const char* off = std::getenv("WEFT_OFF");
   if (off != nullptr && *off != 0) return;
   weft::shim::set_thread_stacks();
+  weft::green::expect();
   const weft::patch_result door = weft::patch_all();
   const bool green = weft::green::prepare();
   const char* strict = std::getenv("WEFT_STRICT");  // `weft run --strict`

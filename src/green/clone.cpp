@@ -7,6 +7,7 @@
 
 #include "core/switch.hpp"
 #include "green/begin.hpp"
+#include "green/caller.hpp"
 #include "green/end.hpp"
 #include "green/rows.hpp"
 #include "green/thread.hpp"
@@ -99,6 +100,7 @@ long make_thread(hub& h, const wanted_thread& w, const door_frame* frame, const 
   if ((w.flags & CLONE_PARENT_SETTID) != 0) store(w.parent_tid, t->tid);
   if ((w.flags & CLONE_CHILD_SETTID) != 0) store(w.child_tid, t->tid);
   inherit_signals(*t, maker);
+  inherit_attributes(*t, maker);
   start_ticking(h);
   ++alive;
   ++stats.created;

@@ -5,6 +5,7 @@
 #include <climits>
 #include <linux/futex.h>
 
+#include "green/caller.hpp"
 #include "io/door.hpp"
 #include "io/futex.hpp"
 #include "io/user_word.hpp"
@@ -72,6 +73,7 @@ void thread_over(hub& h, fiber_base* f) noexcept {
   std::uint32_t* const word = t.clear_tid;
   t.alive = false;
   --alive;
+  forget_attributes(t);
   if (word != nullptr) wake_joiners(h, word);
   detail::fiber_release(f);
   if (alive == 1 && leader().exited) end_process(0);

@@ -14,11 +14,17 @@
 #include "green/stats.hpp"
 #include "io/after_fork.hpp"
 #include "io/futex.hpp"
+#include "patch/dispatch.hpp"
 #include "sys/features.hpp"
 #include "weft/patch.hpp"
 
 namespace weft::green {
 namespace {
+
+bool asked_for() {
+  const char* mode = std::getenv("WEFT_MODE");
+  return mode != nullptr && std::string_view(mode) == "green";
+}
 
 const char* why_not() {
   constexpr unsigned long fsgsbase_enabled = 2;  // HWCAP2_FSGSBASE
@@ -47,9 +53,12 @@ void find_rseq() {
 
 }  // namespace
 
+void expect() {
+  if (asked_for()) patch::more_handlers = put_rows;
+}
+
 bool prepare() {
-  const char* mode = std::getenv("WEFT_MODE");
-  if (mode == nullptr || std::string_view(mode) != "green" || wanted) return true;
+  if (!asked_for() || wanted) return true;
   if (const char* why = why_not()) {
     std::fprintf(stderr, "weft: %s: pthreads stay threads of the kernel\n", why);
     return false;
@@ -62,7 +71,6 @@ bool prepare() {
   io::futex::woken_by_threads = is_tid_word;
   before_exit = report_stats;
   wanted = true;
-  put_rows();
   return true;
 }
 

@@ -3,7 +3,9 @@
 #include "green/begin.hpp"
 #include "green/end.hpp"
 #include "green/fork.hpp"
+#include "green/names.hpp"
 #include "green/rows.hpp"
+#include "green/stack_arena.hpp"
 #include "io/door.hpp"
 #include "io/futex_table.hpp"
 #include "sys/syscall.hpp"
@@ -90,6 +92,8 @@ void in_forked_child(hub& h) noexcept {
   me->exited = false;
   lead(*me);
   alive = 1;
+  arena::after_fork();
+  name_process_after(*me);
   natives = false;
   stop_ticking();
 }

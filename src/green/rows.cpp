@@ -27,6 +27,9 @@ void put_rows() noexcept {
   put(thread_rows());
   put(identity_rows());
   put(process_rows());
+  put(stack_rows());
+  put(scheduling_rows());
+  put(name_rows());
 }
 
 }  // namespace weft::green

@@ -36,6 +36,9 @@ door_answer below(door_frame* frame, long nr) noexcept;
 green_rows thread_rows() noexcept;    // clone.cpp, end.cpp
 green_rows identity_rows() noexcept;  // identity.cpp
 green_rows process_rows() noexcept;   // process.cpp
+green_rows stack_rows() noexcept;     // stacks.cpp
+green_rows scheduling_rows() noexcept;  // scheduling.cpp
+green_rows name_rows() noexcept;      // names.cpp
 
 // Puts all of them into the table of handlers.
 void put_rows() noexcept;

@@ -40,11 +40,14 @@ struct attributes {
   char name[16] = {};
   bool named = false;
   bool scheduled = false;             // policy and priority were set
-  int policy = 0, priority = 0;
+  bool reset_on_fork = false;
   bool niced = false;
-  int nice = 0;
-  std::uint64_t* affinity = nullptr;  // a mask of its own
-  std::uint32_t affinity_bytes = 0;
+  bool io_prioritized = false;
+  std::int8_t nice = 0, policy = 0;
+  int priority = 0, io_priority = 0;
+  std::uint32_t affinity_bytes = 0;   // not 0: a mask of its own, in affinity_word or, when that is too small, at affinity
+  std::uint64_t affinity_word = 0;
+  std::uint64_t* affinity = nullptr;
   std::uint64_t timer_slack = 0;
   std::uint64_t cpu_cycles = 0;       // used so far, while anybody asks (clocks.hpp)
 };

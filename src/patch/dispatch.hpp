@@ -42,6 +42,9 @@ inline handler (&handlers)[handler_count] = weft_patch_handlers;
 
 inline void set_handler(long nr, handler h) noexcept { __atomic_store_n(&weft_patch_handlers[nr], h, __ATOMIC_RELEASE); }
 
+// Sets handlers besides those of src/io, before sites are chosen by whether their call has one. Set by src/green.
+inline void (*more_handlers)() noexcept = nullptr;
+
 // Called by the entry when carrier::due is set after a handler has answered. May switch, and run signal handlers of the program's.
 extern "C" __attribute__((visibility("hidden"))) void (*weft_patch_due)(call_frame* frame);
 

@@ -33,6 +33,7 @@ void fill_handlers() {
   io::each_door([&](const io::door_entry& row) {
     if (io::group_selected(row.group, selection)) patch::set_handler(row.nr, row.handle);
   });
+  if (patch::more_handlers != nullptr) patch::more_handlers();
   const char* audit = sys::env("WEFT_AUDIT");
   if (audit == nullptr || *audit == 0 || *audit == '0') return;
   for (long nr = 0; nr < patch::handler_count; ++nr) patch::audit_call(nr);

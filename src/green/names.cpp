@@ -1,0 +1,79 @@
+// prctl(2) of one thread, and the names of threads in /proc (proc_paths.cpp). The leader's name is the process's, which ps shows: the
+// kernel keeps it, too.
+#include "green/names.hpp"
+
+#include <cerrno>
+#include <sys/prctl.h>
+
+#include "green/caller.hpp"
+#include "green/rows.hpp"
+#include "green/user_text.hpp"
+#include "io/user_memory.hpp"
+#include "sys/mem.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::green {
+namespace {
+
+door_answer set_own(thread& t, const char* user) noexcept {
+  char name[name_bytes];
+  const long length = copy_text(name, sizeof name, user);
+  if (length < 0) return answer(-EFAULT);
+  set_name(t, name, static_cast<std::size_t>(length));
+  return answer(0);
+}
+
+// The kernel writes its own name there, which shows that it can be written to, and how much of it.
+door_answer get_own(const thread& t, char* user) noexcept {
+  const long got = sys::raw(SYS_prctl, PR_GET_NAME, user);
+  if (got == 0) name_of(t, user);
+  return answer(got);
+}
+
+door_answer on_prctl(door_frame* f, long nr) noexcept {
+  thread* t = caller();
+  if (t == nullptr) return below(f, nr);
+  switch (static_cast<int>(f->rdi)) {
+    case PR_SET_NAME: return set_own(*t, reinterpret_cast<const char*>(f->rsi));
+    case PR_GET_NAME: return get_own(*t, reinterpret_cast<char*>(f->rsi));
+    case PR_GET_TIMERSLACK: return t->is.timer_slack != 0 ? answer(static_cast<long>(t->is.timer_slack)) : below(f, nr);
+    case PR_SET_TIMERSLACK: {
+      // 0 (and below) asks for what the thread began with: the process's, here.
+      const auto wanted = f->rsi;
+      t->is.timer_slack = wanted > 0 ? static_cast<std::uint64_t>(wanted) : 0;
+      return answer(0);
+    }
+    default: return below(f, nr);
+  }
+}
+
+constexpr green_entry rows[] = {
+    {SYS_prctl, on_prctl},
+};
+
+}  // namespace
+
+void name_of(const thread& t, char* to) noexcept {
+  sys::fill(to, 0, name_bytes);
+  if (t.is.named && &t != &leader())
+    sys::copy(to, t.is.name, name_bytes);
+  else
+    sys::raw(SYS_prctl, PR_GET_NAME, to);
+}
+
+void set_name(thread& t, const char* name, std::size_t length) noexcept {
+  std::size_t n = 0;
+  while (n < length && n < name_bytes - 1 && name[n] != 0) ++n;
+  sys::fill(t.is.name, 0, name_bytes);
+  sys::copy(t.is.name, name, n);
+  t.is.named = true;
+  if (&t == &leader()) sys::raw(SYS_prctl, PR_SET_NAME, &t.is.name[0]);
+}
+
+void name_process_after(const thread& t) noexcept {
+  if (t.is.named) sys::raw(SYS_prctl, PR_SET_NAME, &t.is.name[0]);
+}
+
+green_rows name_rows() noexcept { return rows_of(rows); }
+
+}  // namespace weft::green

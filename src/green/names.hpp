@@ -1,0 +1,17 @@
+// Threads' names, as PR_SET_NAME and /proc/self/task/TID/comm have them.
+#pragma once
+
+#include "green/thread.hpp"
+
+namespace weft::green {
+
+inline constexpr std::size_t name_bytes = 16;
+
+// The name, zeroes behind it, into `to` of name_bytes.
+void name_of(const thread& t, char* to) noexcept;
+// Cut to 15 bytes, and to what stands before a zero.
+void set_name(thread& t, const char* name, std::size_t length) noexcept;
+// In a forked child, whose only thread it is: the process is named after it.
+void name_process_after(const thread& t) noexcept;
+
+}  // namespace weft::green
