@@ -4,13 +4,19 @@
 // A program that makes no fibers runs as without: the rewritten sites pass every call through.
 #include <cstdio>
 #include <cstdlib>
+#include <asm/prctl.h>
+#include <cerrno>
+#include <pthread.h>
 #include <sys/auxv.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "green/mode.hpp"
 #include "patch/symbols.hpp"
+#include "next.hpp"
 #include "settings.hpp"
 #include "weft/patch.hpp"
+#include "wrappers.hpp"
 
 namespace weft::shim {
 int wrapped_functions() noexcept;  // wrappers.cpp
@@ -20,6 +26,9 @@ namespace {
 
 // After libweft.so's own constructors (it is a dependency) and before main; threads that exist already are stopped for the while.
 [[gnu::constructor]] void patch_at_start() {
+  static bool done = false;
+  if (done) return;
+  done = true;
   weft::patch::weft_symbols_offer(weft::shim::wrapped_functions());
   // A program with more rights than its caller takes no orders from the environment.
   if (getauxval(AT_SECURE) != 0) return;
@@ -40,4 +49,27 @@ namespace {
   weft::shim::hide_from_children();
 }
 
+// libweft.so's first constructor points the GS base of the thread somewhere.
+bool library_is_ready() {
+  unsigned long base = 0;
+  return syscall(SYS_arch_prctl, ARCH_GET_GS, &base) == 0 && base != 0;
+}
+
 }  // namespace
+
+namespace weft::shim {
+
+using thread_body = void* (*)(void*);
+int call_pthread_create(pthread_t* thread, const pthread_attr_t* attributes, thread_body body, void* argument)
+    WEFT_SYMBOL(pthread_create);
+
+// Constructors of other libraries may run before this object's and make threads: what is to be done before the first one is done now.
+int call_pthread_create(pthread_t* thread, const pthread_attr_t* attributes, thread_body body, void* argument) {
+  static next_function next{"pthread_create"};
+  if (library_is_ready()) patch_at_start();
+  using function = int (*)(pthread_t*, const pthread_attr_t*, thread_body, void*);
+  const auto create = reinterpret_cast<function>(next.get());
+  return create != nullptr ? create(thread, attributes, body, argument) : EAGAIN;
+}
+
+}  // namespace weft::shim

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <exception>
 
+#include "core/no_tick.hpp"
 #include "dns/address_list.hpp"
 #include "dns/choice.hpp"
 #include "dns/find.hpp"
@@ -131,6 +132,7 @@ int look_up(const char* node, const char* service, const addrinfo* hints, addrin
 }
 
 int weft_dns_getaddrinfo(const char* node, const char* service, const addrinfo* hints, addrinfo** result) {
+  const core::no_tick steady;
   try {
     detail::wake ended;
     const int error = weft_answers() ? look_up(node, service, hints, result, ended)

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/no_tick.hpp"
 #include "dns/choice.hpp"
 #include "dns/find.hpp"
 #include "dns/host_entry.hpp"
@@ -169,15 +170,18 @@ bool untouched() { return detail::try_hub() == nullptr && !weft_answers(); }
 using namespace weft::dns;
 
 int weft_dns_gethostbyname2_r(const char* name, int family, hostent* entry, char* buffer, size_t size, hostent** result, int* error) {
+  const weft::core::no_tick steady;
   return name_r(name, family, entry, buffer, size, result, error);
 }
 
 int weft_dns_gethostbyaddr_r(const void* address, socklen_t length, int family, hostent* entry, char* buffer, size_t size,
                              hostent** result, int* error) {
+  const weft::core::no_tick steady;
   return address_r(address, length, family, entry, buffer, size, result, error);
 }
 
 hostent* weft_dns_gethostbyname2(const char* name, int family) {
+  const weft::core::no_tick steady;
   if (untouched()) return libc_gethostbyname2(name, family);
   return in_own_memory(
       asked::name, [&] { return ask_weft_for_name(name, family); },
@@ -185,6 +189,7 @@ hostent* weft_dns_gethostbyname2(const char* name, int family) {
 }
 
 hostent* weft_dns_gethostbyaddr(const void* address, socklen_t length, int family) {
+  const weft::core::no_tick steady;
   if (untouched()) return libc_gethostbyaddr(address, length, family);
   return in_own_memory(
       asked::address, [&] { return ask_weft_for_address(address, length, family); },

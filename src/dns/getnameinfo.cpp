@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "core/no_tick.hpp"
 #include "dns/choice.hpp"
 #include "dns/find.hpp"
 #include "dns/libc_resolver.hpp"
@@ -106,6 +107,7 @@ int look_up_name(const sockaddr* address, socklen_t size, char* host, socklen_t 
 
 int weft_dns_getnameinfo(const sockaddr* address, socklen_t size, char* host, socklen_t host_size, char* service,
                          socklen_t service_size, int flags) {
+  const core::no_tick steady;
   try {
     detail::wake ended;
     const int error = weft_answers() ? look_up_name(address, size, host, host_size, service, service_size, flags, ended)

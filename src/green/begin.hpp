@@ -22,6 +22,9 @@ inline bool beginning = false;
 inline std::ptrdiff_t rseq_offset = 0;
 inline unsigned rseq_size = 0;
 
+// False for programs that use Weft's API themselves: their threads switch where they park, and only there.
+inline bool preemptive = true;
+
 // Starts the clock that ends the turns of threads that compute (tick.cpp), and again in a forked child that makes threads.
 void start_ticking(hub& h) noexcept;
 void stop_ticking() noexcept;  // in a forked child: timers are not inherited

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <dlfcn.h>
+#include <link.h>
 #include <string_view>
 #include <sys/auxv.h>
 
@@ -43,6 +44,30 @@ hub* create() noexcept {
   }
 }
 
+// Whether the program, or a library of its, is linked with libweft.so: it uses the API, whose inline parts count on switches only where
+// they park.
+bool uses_api() {
+  bool found = false;
+  dl_iterate_phdr(
+      [](dl_phdr_info* object, std::size_t, void* result) {
+        const std::string_view path = object->dlpi_name;
+        if (path.substr(path.rfind('/') + 1).starts_with("libweft")) return 0;
+        const ElfW(Dyn)* dynamic = nullptr;
+        for (int i = 0; i < object->dlpi_phnum; ++i)
+          if (object->dlpi_phdr[i].p_type == PT_DYNAMIC)
+            dynamic = reinterpret_cast<const ElfW(Dyn)*>(object->dlpi_addr + object->dlpi_phdr[i].p_vaddr);
+        if (dynamic == nullptr || path.starts_with("linux-vdso")) return 0;
+        const char* names = nullptr;
+        for (const auto* d = dynamic; d->d_tag != DT_NULL; ++d)
+          if (d->d_tag == DT_STRTAB) names = reinterpret_cast<const char*>(d->d_un.d_ptr);
+        for (const auto* d = dynamic; names != nullptr && d->d_tag != DT_NULL; ++d)
+          if (d->d_tag == DT_NEEDED && std::string_view(names + d->d_un.d_val).starts_with("libweft.so")) *static_cast<bool*>(result) = true;
+        return 0;
+      },
+      &found);
+  return found;
+}
+
 void find_rseq() {
   const auto* offset = static_cast<const std::ptrdiff_t*>(dlsym(RTLD_DEFAULT, "__rseq_offset"));
   const auto* size = static_cast<const unsigned*>(dlsym(RTLD_DEFAULT, "__rseq_size"));
@@ -64,6 +89,7 @@ bool prepare() {
     return false;
   }
   find_rseq();
+  preemptive = !uses_api();
   make_hub = create;
   core::on_thread_over = thread_over;
   core::on_thread_block_free = free_thread;

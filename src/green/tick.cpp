@@ -84,7 +84,7 @@ struct kernel_action {
 }  // namespace
 
 void start_ticking(hub&) noexcept {
-  if (timer >= 0) return;
+  if (timer >= 0 || !preemptive) return;
   vdso_begin = sys::auxv(AT_SYSINFO_EHDR);
   constexpr std::uint64_t sa_restorer = 0x04000000;
   const kernel_action action{reinterpret_cast<void*>(&on_tick), SA_SIGINFO | SA_RESTART | SA_NODEFER | sa_restorer,
