@@ -48,7 +48,7 @@ void set_environment(const run_options& o, const std::string& shim) {
   if (o.carriers > 1) std::fprintf(stderr, "weft: --carriers %u: there is one carrier so far, the program runs on that\n", o.carriers);
   if (o.stack_size != 0) set("WEFT_GREEN_STACK", std::to_string(o.stack_size));
   if (o.watchdog_ms != 0) set("WEFT_WATCHDOG", std::to_string(o.watchdog_ms));
-  if (o.stats) set("WEFT_STATS", "1");
+  if (o.stats) set("WEFT_STATS", std::to_string(getpid()));  // the program's, too
   if (o.verbose) set("WEFT_DEBUG", "1");
   if (o.strict) set("WEFT_STRICT", "1");
   if (o.no_children) set("WEFT_CHILDREN", "0");

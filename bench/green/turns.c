@@ -116,7 +116,7 @@ int main(int argc, char** argv) {
   pthread_t thread;
   start(&thread, alone, (intptr_t)&mutex);
   pthread_join(thread, NULL);
-  printf("{\"futex\": %.1f, \"semaphore\": %.1f, \"condition\": %.1f, \"create_join\": %.1f, \"mutex\": %.2f}\n", futex, semaphore, condition,
-         made, mutex);
+  printf("{\"futex\": %.1f, \"semaphore\": %.1f, \"condition\": %.1f, \"create_join\": %.1f, \"mutex\": %.2f}\n", futex, semaphore,
+         condition, made, mutex);
   return 0;
 }

@@ -37,7 +37,7 @@ struct watch_mark {
 };
 
 struct counters {
-  std::uint64_t fibers_created, other_switches, parks, polls, blocked_polls, io_events, timers_fired, remote_wakes;
+  std::uint64_t fibers_created, other_switches, parks, polls, blocked_polls, io_events, timers_fired, remote_wakes, offloads;
   std::uint64_t poll_switches;  // voluntary context switches inside polls; only counted when audited
 };
 

@@ -95,7 +95,7 @@ bool prepare() {
   core::on_thread_block_free = free_thread;
   io::forget_other_threads = in_forked_child;
   io::futex::woken_by_threads = is_tid_word;
-  before_exit = report_stats;
+  start_stats(patch_info().sites_patched);
   wanted = true;
   return true;
 }

@@ -6,6 +6,7 @@
 #include "green/names.hpp"
 #include "green/rows.hpp"
 #include "green/stack_arena.hpp"
+#include "green/stats.hpp"
 #include "io/door.hpp"
 #include "io/futex_table.hpp"
 #include "sys/syscall.hpp"
@@ -73,7 +74,7 @@ constexpr green_entry rows[] = {
 void in_forked_child(hub& h) noexcept {
   thread* me = self();
   if (me == nullptr) return;
-  ++stats.forks;
+  stats_after_fork();
   each([&](thread& t) {
     if (&t == me) return;
     withdraw(h, *t.fiber);

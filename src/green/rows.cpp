@@ -1,5 +1,6 @@
 #include "green/rows.hpp"
 
+#include "green/stats.hpp"
 #include "patch/dispatch.hpp"
 
 namespace weft::green {
@@ -10,7 +11,7 @@ door_call beneath[patch::handler_count];
 void put(const green_rows& rows) noexcept {
   for (const green_entry& row : rows) {
     const auto mine = reinterpret_cast<patch::handler>(reinterpret_cast<void (*)()>(row.handle));
-    if (patch::handlers[row.nr] == mine) continue;
+    if (patch::handlers[row.nr] == mine || counts_before(row.nr, mine)) continue;
     beneath[row.nr] = reinterpret_cast<door_call>(reinterpret_cast<void (*)()>(patch::handlers[row.nr]));
     patch::set_handler(row.nr, mine);
   }
@@ -30,6 +31,7 @@ void put_rows() noexcept {
   put(stack_rows());
   put(scheduling_rows());
   put(name_rows());
+  count_calls_again();
 }
 
 }  // namespace weft::green

@@ -139,6 +139,7 @@ long offload(hub& h, const offload_call& call, nanos deadline, const char* reaso
   // Somebody outside has work of ours: no deadlock, and a virtual clock stands still.
   h.external.add(1);
   ++h.fd_waiters;
+  ++h.stats.offloads;
   const long result = run(h, *s, op, deadline, reason);
   --h.fd_waiters;
   h.external.sub(1);

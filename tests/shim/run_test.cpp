@@ -5,6 +5,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -38,7 +39,7 @@ std::string value_of(const std::string& text, const std::string& start) {
   return text.substr(at + start.size(), text.find('\n', at) - at - start.size());
 }
 
-std::string own_path() { return "/proc/" + std::to_string(getpid()) + "/exe"; }
+std::string own_path() { return std::filesystem::read_symlink("/proc/self/exe"); }
 
 }  // namespace
 
@@ -58,7 +59,8 @@ TEST_CASE("each option sets its variable") {
   CHECK(value_of(r.out, "WEFT_GREEN_STACK=") == "262144");
   CHECK(value_of(r.out, "WEFT_WATCHDOG=") == "5000");
   CHECK(value_of(r.out, "WEFT_STRICT=") == "1");
-  CHECK(value_of(weft_run({"--stats", "--", "env"}).out, "WEFT_STATS=") == "1");
+  const child_result stats = weft_run({"--stats", "--", "sh", "-c", "echo $$; env"});
+  CHECK(value_of(stats.out, "WEFT_STATS=") == stats.out.substr(0, stats.out.find('\n')));
   CHECK(value_of(weft_run({"-v", "--", "env"}).out, "WEFT_DEBUG=") == "1");
 }
 
@@ -162,4 +164,46 @@ TEST_CASE("--stack-size is the size of stacks that nobody names") {
   const child_result wrong = weft_run({"--", "true"}, {"WEFT_GREEN_STACK=many"});
   CHECK(wrong.exit_code == 0);
   CHECK(wrong.err.find("WEFT_GREEN_STACK=many") != std::string::npos);
+}
+
+TEST_CASE("three threads, one after the other" * doctest::skip()) {
+  for (int i = 0; i < 3; ++i) {
+    pthread_t thread;
+    REQUIRE(pthread_create(&thread, nullptr, [](void*) -> void* { usleep(1000); return nullptr; }, nullptr) == 0);
+    REQUIRE(pthread_join(thread, nullptr) == 0);
+  }
+}
+
+namespace {
+
+// The number in the table's line that begins with `label`, without commas.
+std::string figure(const std::string& table, const std::string& label) {
+  std::string number;
+  for (const char c : value_of(table, "  " + label))
+    if (c >= '0' && c <= '9') number += c;
+  return number;
+}
+
+}  // namespace
+
+TEST_CASE("--stats prints a table of the program at its end, and of children that made threads") {
+  const child_result r = weft_run({"--stats", "--", own_path(), "--no-skip", "--test-case=three threads\\, one after the other"});
+  CHECK(r.exit_code == 0);
+  CHECK(r.err.find("weft: what shim_run (process ") != std::string::npos);
+  CHECK(figure(r.err, "green threads created") == "3");
+  CHECK(figure(r.err, "most alive at once, main included") == "2");
+  CHECK(figure(r.err, "carriers") == "1");
+  CHECK(figure(r.err, "OS threads at the end") != "0");
+  CHECK(figure(r.err, "system call sites patched") != "0");
+  CHECK(r.err.find("  sleep\n") != std::string::npos);
+
+  const std::string program = own_path() + " --no-skip '--test-case=three threads\\, one after the other' > /dev/null";
+  const child_result shell = weft_run({"--stats", "--", "sh", "-c", "(true); env true; " + program + "; true"});
+  CHECK(shell.exit_code == 0);
+  CHECK(shell.err.find("weft: what env") == std::string::npos);
+  const std::size_t of_program = shell.err.find("weft: what shim_run"), of_shell = shell.err.find("weft: what sh (");
+  REQUIRE(of_program != std::string::npos);
+  REQUIRE(of_shell != std::string::npos);
+  CHECK(shell.err.find("weft: what sh (", of_shell + 1) == std::string::npos);
+  CHECK(figure(shell.err.substr(of_shell), "green threads created") == "0");
 }
