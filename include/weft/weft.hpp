@@ -11,6 +11,7 @@
 #include "weft/dns.hpp"
 #include "weft/event.hpp"
 #include "weft/fiber.hpp"
+#include "weft/fiber_generator.hpp"
 #include "weft/fiber_local.hpp"
 #include "weft/file.hpp"
 #include "weft/gather.hpp"

@@ -49,6 +49,7 @@ struct thread_stacks {
 struct family : greenlet_tree {
   greenlet_base root;
   greenlet_base* live = nullptr;      // begun and not over, without the root
+  std::uint64_t thread = 0;           // as fs, but kept when the fiber is over
   greenlet_base* left = nullptr;      // who was left, for greenlet_arrived
   std::exception_ptr thrown;          // on its way
   greenlet::tracer trace;
@@ -90,7 +91,7 @@ family* make_family(fiber_base* f) {
   auto* t = new family;
   t->stacks = mine.stacks;
   my_pool = &mine.stacks->pool;
-  t->fs = thread_pointer();
+  t->fs = t->thread = thread_pointer();
   t->fiber = f;
   t->exceptions = reinterpret_cast<exception_head*>(abi::__cxa_get_globals());
   t->errno_at = &errno;
@@ -361,7 +362,12 @@ void end_greenlet(greenlet_base* g) noexcept {
 }
 
 void end_family(family* t) noexcept {
-  while (t->live != nullptr) end_greenlet(t->live);
+  while (greenlet_base* g = t->live) {
+    if (g->lent)
+      unlist(g);  // a generator: whoever holds it may go on with it
+    else
+      end_greenlet(g);
+  }
   t->fs = 0;  // the handles that are left are refused from now on
   greenlet_release(&t->root);
   release(t);
@@ -431,7 +437,7 @@ void greenlet_drop(greenlet_base* g) noexcept {
     g->tree->care |= care_unowned;
     return;
   }
-  if (g->tree->fs != thread_pointer()) {
+  if (family_of(g->tree).thread != thread_pointer()) {
     sys::report() << "the last handle on a suspended greenlet was dropped on another thread: its stack is lost\n";
     return;
   }
@@ -510,8 +516,8 @@ void greenlet_lend(greenlet_base* g) {
   if (g->tree != &t) {
     family& before = family_of(g->tree);
     if (g->state == greenlet_state::live) {
-      if (before.fs != t.fs) throw greenlet_error("the generator belongs to another thread");
-      unlist(g);
+      if (before.thread != t.thread) throw greenlet_error("the generator belongs to another thread");
+      if (before.fs != 0) unlist(g);
       if (g->scopes != nullptr) --before.scoped, ++t.scoped;
       g->tree = &t;
       enlist(g);
