@@ -24,11 +24,12 @@ int wrapped_functions() noexcept;  // wrappers.cpp
 
 namespace {
 
+bool started = false;
+
 // After libweft.so's own constructors (it is a dependency) and before main; threads that exist already are stopped for the while.
 [[gnu::constructor]] void patch_at_start() {
-  static bool done = false;
-  if (done) return;
-  done = true;
+  if (started) return;
+  started = true;
   weft::patch::weft_symbols_offer(weft::shim::wrapped_functions());
   // A program with more rights than its caller takes no orders from the environment.
   if (getauxval(AT_SECURE) != 0) return;
@@ -66,7 +67,7 @@ int call_pthread_create(pthread_t* thread, const pthread_attr_t* attributes, thr
 // Constructors of other libraries may run before this object's and make threads: what is to be done before the first one is done now.
 int call_pthread_create(pthread_t* thread, const pthread_attr_t* attributes, thread_body body, void* argument) {
   static next_function next{"pthread_create"};
-  if (library_is_ready()) patch_at_start();
+  if (!started && library_is_ready()) patch_at_start();
   using function = int (*)(pthread_t*, const pthread_attr_t*, thread_body, void*);
   const auto create = reinterpret_cast<function>(next.get());
   return create != nullptr ? create(thread, attributes, body, argument) : EAGAIN;

@@ -9,8 +9,8 @@ namespace weft::green {
 void inherit_attributes(thread& child, const thread& maker) noexcept {
   const attributes& from = maker.is;
   attributes& to = child.is;
-  name_of(maker, to.name);
-  to.named = true;
+  to.named = from.named;
+  if (from.named) sys::copy(to.name, from.name, name_bytes);
   if (!from.reset_on_fork) {
     to.scheduled = from.scheduled;
     to.policy = from.policy;

@@ -4,6 +4,8 @@
 
 #include "core/switch.hpp"
 #include "core/vectors.hpp"
+#include "green/names.hpp"
+#include "io/futex.hpp"
 #include "patch/dispatch.hpp"
 #include "sys/mem.hpp"
 #include "sys/report.hpp"
@@ -41,6 +43,8 @@ void first_thread(hub& h) noexcept {
   alive = 1;
   stats.most = 1;
   natives = core::other_threads();
+  io::futex::kernel_may_wait = natives;
+  note_process_name();
 }
 
 // The kernel writes into the area of the thread that registered it, whichever green thread runs: sched_getcpu must ask instead.

@@ -11,6 +11,7 @@
 #include "green/end.hpp"
 #include "green/rows.hpp"
 #include "green/thread.hpp"
+#include "io/futex.hpp"
 #include "io/user_memory.hpp"
 #include "io/user_word.hpp"
 #include "patch/dispatch.hpp"
@@ -34,15 +35,24 @@ struct wanted_thread {
 
 constexpr std::uint64_t shared = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM;
 
+// Its first and last word tell whether it can be read: it is smaller than a page.
+bool take_in(wanted_thread& to, const wanted_thread* user) noexcept {
+  std::uint32_t unused;
+  const auto at = reinterpret_cast<std::uint64_t>(user);
+  if (at % 4 != 0) return io::copy_in(&to, user, sizeof to);
+  if (!io::load_word(user, unused) || !io::load_word(reinterpret_cast<const char*>(user) + sizeof to - 4, unused)) return false;
+  sys::copy(&to, user, sizeof to);
+  return true;
+}
+
 bool wants_thread(const door_frame* f, long nr, wanted_thread& w) noexcept {
   if (nr == SYS_clone) {
     const auto flags = static_cast<std::uint64_t>(f->rdi);
     w = {flags, 0, static_cast<std::uint64_t>(f->r10), static_cast<std::uint64_t>(f->rdx), 0, static_cast<std::uint64_t>(f->rsi), 0,
          static_cast<std::uint64_t>(f->r8)};
-  } else if (f->rsi < static_cast<long>(sizeof w) || !io::copy_in(&w, reinterpret_cast<const void*>(f->rdi), sizeof w)) {
+  } else if (f->rsi < static_cast<long>(sizeof w) || !take_in(w, reinterpret_cast<const wanted_thread*>(f->rdi))) {
     return false;
   }
-  // Threads that share less than POSIX threads do are the kernel's.
   return (w.flags & shared) == shared && w.stack != 0 && (w.flags & CLONE_PIDFD) == 0;
 }
 
@@ -117,11 +127,16 @@ void weft_green_arrived(hub& h, fiber_base* left, door_frame*) noexcept {
 }
 
 door_answer weft_green_clone(door_frame* frame, long nr, const std::uint64_t* kept) noexcept {
-  wanted_thread w;
-  if (!wanted || !wants_thread(frame, nr, w)) return below(frame, nr);
+  wanted_thread w{};
+  if (!wanted) return below(frame, nr);
+  if (!wants_thread(frame, nr, w)) {
+    // Threads that share less than POSIX threads do, and processes in this memory, are the kernel's.
+    if ((w.flags & CLONE_VM) != 0 && (w.flags & CLONE_VFORK) == 0) io::futex::kernel_may_wait = true;
+    return below(frame, nr);
+  }
   hub* h = begin(frame->vectors != 0);
   if (h == nullptr) {
-    if (!beginning) natives = true;
+    if (!beginning) natives = io::futex::kernel_may_wait = true;
     return below(frame, nr);
   }
   // libc keeps each thread's id at the same distance from its control block; main's was registered before Weft came.

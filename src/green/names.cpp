@@ -15,6 +15,9 @@
 namespace weft::green {
 namespace {
 
+// The process's when its first thread was made: of threads that were given none by a maker with another one.
+char process_name[name_bytes];
+
 door_answer set_own(thread& t, const char* user) noexcept {
   char name[name_bytes];
   const long length = copy_text(name, sizeof name, user);
@@ -57,9 +60,13 @@ void name_of(const thread& t, char* to) noexcept {
   sys::fill(to, 0, name_bytes);
   if (t.is.named && &t != &leader())
     sys::copy(to, t.is.name, name_bytes);
-  else
+  else if (&t == &leader())
     sys::raw(SYS_prctl, PR_GET_NAME, to);
+  else
+    sys::copy(to, process_name, name_bytes);
 }
+
+void note_process_name() noexcept { sys::raw(SYS_prctl, PR_GET_NAME, &process_name[0]); }
 
 void set_name(thread& t, const char* name, std::size_t length) noexcept {
   std::size_t n = 0;

@@ -9,6 +9,8 @@ inline constexpr std::size_t name_bytes = 16;
 
 // The name, zeroes behind it, into `to` of name_bytes.
 void name_of(const thread& t, char* to) noexcept;
+// When the first thread is about to be made.
+void note_process_name() noexcept;
 // Cut to 15 bytes, and to what stands before a zero.
 void set_name(thread& t, const char* name, std::size_t length) noexcept;
 // In a forked child, whose only thread it is: the process is named after it.

@@ -8,7 +8,7 @@
 #include "green/stack_arena.hpp"
 #include "green/stats.hpp"
 #include "io/door.hpp"
-#include "io/futex_table.hpp"
+#include "io/futex.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::green {
@@ -95,7 +95,7 @@ void in_forked_child(hub& h) noexcept {
   alive = 1;
   arena::after_fork();
   name_process_after(*me);
-  natives = false;
+  natives = io::futex::kernel_may_wait = false;
   stop_ticking();
 }
 

@@ -82,7 +82,13 @@ door_answer on_wait(const door_frame* f, const call& c, bool bitset) noexcept {
 
 door_answer on_wake(const call& c, int op, bool bitset) noexcept {
   const key k{c.address, c.own ? kind::own : kind::local};
-  if (c.realtime || futex::nobody_waits(k)) return pass_on;
+  if (c.realtime) return pass_on;
+  if (futex::nobody_waits(k)) {
+    // Where no thread can wait in the kernel there is nobody to wake. The kernel does not look at the word either.
+    constexpr std::uint64_t end_of_user_space = std::uint64_t{1} << 47;
+    const bool valid = c.address % 4 == 0 && c.address < end_of_user_space && (!bitset || c.value3 != 0);
+    return futex::kernel_may_wait || !c.own || !valid ? pass_on : door_answer{0, 0};
+  }
   return {futex::wake_up(hub_at_rest(), k, op, static_cast<int>(c.value), bitset ? c.value3 : FUTEX_BITSET_MATCH_ANY), 0};
 }
 

@@ -18,6 +18,10 @@ struct address_range {
 };
 inline address_range libc_data;
 
+// Whether any thread of this process may wait in the kernel on a word that is private to it. False while all threads are green: then no
+// wake needs to ask there. Set by src/green.
+inline bool kernel_may_wait = true;
+
 // Whether the word at `address`, on which somebody waits while it is `expected`, is woken by green threads alone although the wait is
 // not marked private: a thread's id, on which pthread_join waits. Set by src/green.
 inline bool (*woken_by_threads)(std::uint64_t address, std::uint32_t expected) noexcept = nullptr;

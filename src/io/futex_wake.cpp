@@ -15,6 +15,7 @@ namespace {
 constexpr std::uint64_t kernel_first_every = 16;
 
 long ask_kernel(key k, int op, int most, std::uint32_t bitset) noexcept {
+  if (!kernel_may_wait && (op & FUTEX_PRIVATE_FLAG) != 0 && bitset != 0 && k.address % 4 == 0) return 0;
   return sys::raw(SYS_futex, k.address, op, most, nullptr, nullptr, bitset);
 }
 
@@ -89,7 +90,7 @@ bool requeue(hub* own, key from, key to, int wake_most, int move_most, const std
   if (done == 0) return false;
   // The comparison has been made: the rest goes without.
   const int left_to_wake = wake_most - woken, left_to_move = move_most - static_cast<int>(answer);
-  if (left_to_wake > 0 || left_to_move > 0) {
+  if (kernel_may_wait && (left_to_wake > 0 || left_to_move > 0)) {
     const long more = sys::raw(SYS_futex, from.address, FUTEX_REQUEUE_PRIVATE, left_to_wake,
                                static_cast<long>(left_to_move), to.address, 0);
     if (more > 0) done += more;
