@@ -45,7 +45,8 @@ class run:
     """One play of one scene: its words, how it ended, and what Weft said of it."""
 
     def __init__(self, command, settings, time_limit):
-        env = {k: v for k, v in os.environ.items() if k.startswith("WEFT_SCENE_") or not (k.startswith("WEFT_") or k == "LD_PRELOAD")}
+        env = {k: v for k, v in os.environ.items()
+               if k.startswith(("WEFT_SCENE_", "WEFT_CACHE")) or not (k.startswith("WEFT_") or k == "LD_PRELOAD")}
         env.update(settings, LC_ALL="C")
         # Files, not pipes: what a scene leaves running must not keep this waiting for an end of file.
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
