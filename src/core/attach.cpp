@@ -171,7 +171,7 @@ void close_for_good(hub& h) noexcept {
 void end_hub(hub& h) noexcept {
   // exit() in a fiber ends the process from there: the others are not unwound (the standard's rule for threads). Nor does the end of
   // main's thread end green threads.
-  if (h.threads || detail::current_fiber() != &h.main) return;
+  if (h.program_threads || detail::current_fiber() != &h.main) return;
   h.main.cancel_requested = false;
   h.main.cancel_hint = false;
   auto& state = hub_state::of(h);

@@ -243,12 +243,12 @@ void leave_for_good(hub& h, fiber_base* self) noexcept {
   __builtin_unreachable();
 }
 
-void allow_threads(hub& h, fiber_base* idler) noexcept {
+void allow_threads(hub& h, fiber_base* idler, bool of_the_program) noexcept {
   h.own_fs = h.fs;
   h.eh_offset = reinterpret_cast<std::intptr_t>(h.eh) - static_cast<std::intptr_t>(h.fs);
   h.errno_offset = reinterpret_cast<std::intptr_t>(h.errno_at) - static_cast<std::intptr_t>(h.fs);
   h.idler = idler;
-  h.idle_reported = true;  // threads that wait for each other for ever do so natively, too
+  if (of_the_program) h.idle_reported = h.program_threads = true;  // threads that wait for each other for ever do so natively, too
   h.threads = true;
 }
 

@@ -80,7 +80,10 @@ void run_body(fiber_base* f) {
       discard_body(f);
       f->result = outcome::cancelled;
     } else {
-      f->ops->invoke(f);
+      if (f->own_thread)
+        invoke_on_own_thread(f);
+      else
+        f->ops->invoke(f);
       f->result = outcome::value;
     }
   } catch (const cancelled&) {
@@ -140,6 +143,22 @@ void require_home(const fiber_base* f) {
 }  // namespace
 
 void (*destroy_fiber_locals)(void* locals) noexcept = nullptr;
+void (*invoke_on_own_thread)(fiber_base* f) = nullptr;
+
+void hand_on_thrown(fiber_base* from, fiber_base* to) {
+  *reinterpret_cast<std::exception_ptr*>(&extra_of(to).thrown) = take_thrown(from);
+  detail::fiber_interrupt(to);
+}
+
+void drop_extra(fiber_base* f) noexcept {
+  if (f->extra == nullptr) return;
+  if (f->extra->locals != nullptr) {
+    const shielded held(f);
+    destroy_fiber_locals(std::exchange(f->extra->locals, nullptr));
+  }
+  fiber_extra* extra = std::exchange(f->extra, nullptr);
+  extra->free(extra);
+}
 
 fiber_extra& extra_of(fiber_base* f) {
   if (f->extra == nullptr) {

@@ -115,6 +115,7 @@ struct hub {
     std::uint64_t frame = 0;
   } handler;                     // a signal handler that runs on top of whatever this fiber did; stale when it has jumped away
   bool idle_reported = false;
+  bool program_threads = false;  // the program's threads are green: it knows no hub, which ends with the process
   bool closing = false;
   void* face = nullptr;          // the public layers' per-hub state (core/hub_state.hpp)
   void* main_tsan = nullptr;
@@ -188,8 +189,9 @@ extern void (*on_thread_over)(hub& h, fiber_base* f) noexcept;
 extern void (*on_thread_block_free)(fiber_base* f) noexcept;
 // The running fiber is over: switches away for good.
 [[noreturn]] void leave_for_good(hub& h, fiber_base* self) noexcept;
-// From now on fibers of the hub may be green threads; `idler` is a fiber that runs idle_loop.
-void allow_threads(hub& h, fiber_base* idler) noexcept;
+// From now on fibers of the hub may be green threads, those `of_the_program` (weft run) or of fibers that asked for one (own_thread).
+// `idler` is a fiber that runs idle_loop.
+void allow_threads(hub& h, fiber_base* idler, bool of_the_program) noexcept;
 [[noreturn]] void idle_loop(hub& h) noexcept;
 // Puts the running fiber to the end of the ready queue and lets the idler look at the world. For the tick's handler.
 void preempt(hub& h, fiber_base* self) noexcept;

@@ -43,6 +43,13 @@ namespace weft::core {
 // The rare part of a fiber, made when first asked for. Throws bad_alloc.
 detail::fiber_extra& extra_of(fiber_base* f);
 
+// Runs the body of a fiber that asked for a thread of its own. Set by src/green.
+extern void (*invoke_on_own_thread)(fiber_base* f);
+// What was thrown at one fiber is another's to see.
+void hand_on_thrown(fiber_base* from, fiber_base* to);
+// The running fiber's fiber_local values and name go.
+void drop_extra(fiber_base* f) noexcept;
+
 // Destroys a fiber's fiber_local values, on the fiber's own stack, after its body. Set by src/sync.
 extern void (*destroy_fiber_locals)(void* locals) noexcept;
 

@@ -35,14 +35,14 @@ fiber_base* make_idler(hub& h) noexcept {
 void first_thread(hub& h) noexcept {
   thread& t = leader();
   t.fiber = &h.main;
-  t.tid = static_cast<std::uint32_t>(sys::raw(SYS_getpid));
+  t.tid = static_cast<std::uint32_t>(sys::raw(SYS_gettid));
   t.alive = true;
   h.main.green = true;
   h.main.thread_pointer = h.fs;
   sys::raw(SYS_rt_sigprocmask, 0, nullptr, &t.signals.mask, 8);
   alive = 1;
   stats.most = 1;
-  natives = core::other_threads();
+  natives = !wanted || core::other_threads();
   io::futex::kernel_may_wait = natives;
   note_process_name();
 }
@@ -65,7 +65,7 @@ hub* start() noexcept {
   fiber_base* idler = make_idler(*h);
   if (idler == nullptr) return nullptr;
   first_thread(*h);
-  core::allow_threads(*h, idler);
+  core::allow_threads(*h, idler, wanted);
   patch::weft_patch_due = [](patch::call_frame* frame) { settle_due(reinterpret_cast<io::door_frame*>(frame)); };
   home = h;
   start_signals(*h);
@@ -81,8 +81,8 @@ bool is_main_thread() noexcept { return sys::raw(SYS_gettid) == sys::raw(SYS_get
 hub* (*make_hub)() noexcept = nullptr;
 
 hub* begin(bool vectors) noexcept {
-  if (home != nullptr) return detail::try_hub() == home && self() != nullptr ? home : nullptr;
-  if (beginning || !is_main_thread()) return nullptr;
+  if (home != nullptr) return detail::try_hub() == home && (self() != nullptr || own_wanted) ? home : nullptr;
+  if (beginning || (!is_main_thread() && !own_wanted)) return nullptr;
   if (!vectors) return start();
   auto* area = static_cast<char*>(__builtin_alloca_with_align(core::vectors::area_bytes(), 64 * 8));
   core::vectors::save(area);

@@ -15,6 +15,9 @@ hub* begin(bool vectors) noexcept;
 // The first time: makes the hub. Ordinary C++, set by mode.cpp. Null when the kernel refused.
 extern hub* (*make_hub)() noexcept;
 
+// While a thread is made for a fiber of its own (own_thread.cpp): it is green, whatever the others are.
+inline bool own_wanted = false;
+
 // While the hub is made: a thread that is made then is Weft's own (the watchdog's), and the kernel's.
 inline bool beginning = false;
 

@@ -96,7 +96,9 @@ void store(std::uint64_t address, std::uint32_t value) noexcept {
 long make_thread(hub& h, const wanted_thread& w, const door_frame* frame, const std::uint64_t* kept) noexcept {
   thread* t = take_block();
   if (t == nullptr) return -EAGAIN;
-  const thread& maker = *self();
+  // A fiber of another kind makes one for its own function: it has the identity of its OS thread, the leader's.
+  const thread* const who = self();
+  const thread& maker = who != nullptr ? *who : leader();
   void* suspended = prepare_stack(w, frame, kept);
   fiber_base& f = t->own;
   f.home = &h;
@@ -128,7 +130,7 @@ void weft_green_arrived(hub& h, fiber_base* left, door_frame*) noexcept {
 
 door_answer weft_green_clone(door_frame* frame, long nr, const std::uint64_t* kept) noexcept {
   wanted_thread w{};
-  if (!wanted) return below(frame, nr);
+  if (!wanted && !own_wanted) return below(frame, nr);
   if (!wants_thread(frame, nr, w)) {
     // Threads that share less than POSIX threads do, and processes in this memory, are the kernel's.
     if ((w.flags & CLONE_VM) != 0 && (w.flags & CLONE_VFORK) == 0) io::futex::kernel_may_wait = true;
@@ -136,6 +138,7 @@ door_answer weft_green_clone(door_frame* frame, long nr, const std::uint64_t* ke
   }
   hub* h = begin(frame->vectors != 0);
   if (h == nullptr) {
+    if (own_wanted) return answer(-EAGAIN);  // one hub carries green threads
     if (!beginning) natives = io::futex::kernel_may_wait = true;
     return below(frame, nr);
   }

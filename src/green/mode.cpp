@@ -37,7 +37,7 @@ const char* why_not() {
 
 hub* create() noexcept {
   try {
-    return &detail::create_hub();
+    return &detail::current_hub();
   } catch (const std::exception& e) {
     std::fprintf(stderr, "weft: threads are the kernel's: %s\n", e.what());
     return nullptr;
@@ -76,7 +76,30 @@ void find_rseq() {
   rseq_size = *size < 32 ? 32 : *size;
 }
 
+void set_hooks() {
+  find_rseq();
+  make_hub = create;
+  core::on_thread_over = thread_over;
+  core::on_thread_block_free = free_thread;
+  io::forget_other_threads = in_forked_child;
+  io::futex::woken_by_threads = is_tid_word;
+}
+
 }  // namespace
+
+bool prepare_for_own() {
+  static const bool ready = [] {
+    if (wanted) return true;
+    if (core::annotations_wanted()) return false;  // the sanitizers know nothing of stacks that libc makes for Weft
+    patch::more_handlers = put_rows;
+    patch_all();
+    if (why_not() != nullptr) return false;
+    set_hooks();
+    preemptive = false;
+    return true;
+  }();
+  return ready;
+}
 
 void expect() {
   if (asked_for()) patch::more_handlers = put_rows;
@@ -88,13 +111,8 @@ bool prepare() {
     std::fprintf(stderr, "weft: %s: pthreads stay threads of the kernel\n", why);
     return false;
   }
-  find_rseq();
+  set_hooks();
   preemptive = !uses_api();
-  make_hub = create;
-  core::on_thread_over = thread_over;
-  core::on_thread_block_free = free_thread;
-  io::forget_other_threads = in_forked_child;
-  io::futex::woken_by_threads = is_tid_word;
   start_stats(patch_info().sites_patched);
   wanted = true;
   return true;

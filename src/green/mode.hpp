@@ -13,4 +13,8 @@ WEFT_API void expect();
 // why when it cannot be; false then.
 WEFT_API bool prepare();
 
+// For fibers with a thread control block of their own (own_thread.cpp), in a program whose other threads are the kernel's: patches what is
+// not patched yet. False where that cannot be.
+bool prepare_for_own();
+
 }  // namespace weft::green

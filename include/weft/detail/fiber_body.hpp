@@ -19,6 +19,11 @@ struct spawn_options {
   std::string_view name = {};
   // Bytes of stack, rounded up to a power of two of at least 16 KiB; 0: the default (256 KiB, or WEFT_STACK_SIZE).
   std::size_t stack_size = 0;
+  // Gives the function a thread control block of its own, as pthreads have: its own thread_local objects and errno, its own ownership of
+  // recursive, error-checking and robust mutexes, FILE locks, pthread keys, pthread_self(). Made by pthread_create, at a hundred times
+  // the price of a fiber. One hub of a process can have such fibers (EAGAIN for others); where system calls cannot be redirected they
+  // fail with std::system_error (ENOTSUP).
+  bool own_thread = false;
 };
 
 namespace detail {
@@ -92,7 +97,7 @@ fiber_base* spawn_block(const spawn_options& options, F&& fn, Args&&... args) {
   static_assert(alignof(whole) <= 16, "bodies and results of fibers are aligned to at most 16 bytes");
   hub& h = current_hub();
   if constexpr (std::is_nothrow_constructible_v<std::tuple<std::decay_t<F>, std::decay_t<Args>...>, F, Args...>) {
-    if (options.name.empty()) [[likely]] {
+    if (options.name.empty() && !options.own_thread) [[likely]] {
       fiber_base* f = fiber_spawn(h, &whole::operations, options.stack_size);
       if (f == nullptr) [[unlikely]]
         throw_out_of_stacks();
@@ -110,6 +115,7 @@ fiber_base* spawn_block(const spawn_options& options, F&& fn, Args&&... args) {
     f->epoch = block.epoch;
     f->stack_log2 = block.stack_log2;
     f->ops = &whole::operations;
+    f->own_thread = options.own_thread;
     if (!options.name.empty()) set_name(f, options.name);
   } catch (...) {
     if (f != nullptr) whole::discard(f);

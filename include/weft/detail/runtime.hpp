@@ -175,6 +175,7 @@ struct fiber_base {
   bool is_main : 1 = false;
   bool taken : 1 = false;         // the value was moved out
   bool service : 1 = false;       // Weft's own (timer callbacks, resolver): not counted as the program's
+  bool own_thread : 1 = false;    // its function runs as a green thread, for which it waits
   bool green : 1 = false;         // a thread of the program's (src/green), with a thread control block of its own
   // second line
   scope* innermost = nullptr;
