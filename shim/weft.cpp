@@ -31,7 +31,7 @@ struct run_options {
   unsigned carriers = 1;
   std::uint64_t stack_size = 0;   // 0: as the program and RLIMIT_STACK say
   unsigned long watchdog_ms = 0;  // 0: none
-  bool stats = false;
+  std::string stats;  // where to: 1, or the path of a file; empty: nowhere
   bool verbose = false;
   bool strict = false;
   bool no_children = false;
@@ -48,7 +48,8 @@ void set_environment(const run_options& o, const std::string& shim) {
   if (o.carriers > 1) std::fprintf(stderr, "weft: --carriers %u: there is one carrier so far, the program runs on that\n", o.carriers);
   if (o.stack_size != 0) set("WEFT_GREEN_STACK", std::to_string(o.stack_size));
   if (o.watchdog_ms != 0) set("WEFT_WATCHDOG", std::to_string(o.watchdog_ms));
-  if (o.stats) set("WEFT_STATS", std::to_string(getpid()));  // the program's, too
+  // A table goes to standard error for this program even if it made no green thread.
+  if (!o.stats.empty()) set("WEFT_STATS", o.stats == "1" ? std::to_string(getpid()) : o.stats);
   if (o.verbose) set("WEFT_DEBUG", "1");
   if (o.strict) set("WEFT_STRICT", "1");
   if (o.no_children) set("WEFT_CHILDREN", "0");
@@ -100,7 +101,8 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(std::uint64_t{16} << 10, std::uint64_t{1} << 40));
   run_command->add_option("--watchdog", o.watchdog_ms, "report threads that keep all others from running for so many milliseconds")
       ->check(CLI::Range(1ul, 86'400'000ul));
-  run_command->add_flag("--stats", o.stats, "a table of what happened, on standard error when the program ends");
+  run_command->add_flag("--stats{1}", o.stats,
+                        "a table of what happened, on standard error when the program ends; --stats=/PATH: appended to that file");
   run_command->add_flag("-v,--verbose", o.verbose, "say on standard error what was patched");
   auto* strict = run_command->add_flag("--strict", o.strict, "exit with status 126 instead of running natively what the shim cannot reach");
   run_command->add_flag("--native-on-doubt", native_on_doubt, "run natively, and say why, what the shim cannot reach (the default)")

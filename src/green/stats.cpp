@@ -141,6 +141,12 @@ void put_title(sys::report& out) noexcept {
   out << "what " << name << " (process " << static_cast<std::uint64_t>(run.process) << ") did\n";
 }
 
+// A path is opened only now, and appended to, since the processes of a run share it. Many programs have closed descriptor 2 by now.
+int descriptor(const char* asked) noexcept {
+  if (asked == nullptr || *asked != '/') return 2;
+  return static_cast<int>(sys::raw(SYS_openat, AT_FDCWD, asked, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666));
+}
+
 void report_stats() noexcept {
   const long process = sys::raw(SYS_getpid);
   if (process != run.process) return;  // the child of a vfork, which ends in its parent's memory
@@ -149,7 +155,7 @@ void report_stats() noexcept {
   const core::counters& now = home != nullptr ? home->stats : none;
   const std::uint64_t parks = now.parks - run.before.parks;
   const call_count& futex = call_counts[SYS_futex];
-  sys::report out;
+  sys::report out(descriptor(sys::env("WEFT_STATS")));
   put_title(out);
   line(out, "green threads created", stats.created);
   line(out, "most alive at once, main included", stats.most);

@@ -44,7 +44,7 @@ report& report::operator<<(const void* address) noexcept {
 }
 
 void report::flush() noexcept {
-  if (used_ > 0) raw(SYS_write, 2, &text_[0], used_);
+  if (used_ > 0) raw(SYS_write, fd_, &text_[0], used_);
   used_ = 0;
 }
 

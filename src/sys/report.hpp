@@ -6,10 +6,11 @@
 
 namespace weft::sys {
 
-// Collects one report and writes it with one write(2) to descriptor 2 when destroyed. Text beyond the buffer is cut.
+// Collects one report and writes it with one write(2) when destroyed, to descriptor 2 unless another is named. Text beyond the
+// buffer is cut.
 class report {
 public:
-  report() noexcept { *this << "weft: "; }
+  explicit report(int fd = 2) noexcept : fd_(fd) { *this << "weft: "; }
   report(const report&) = delete;
   report& operator=(const report&) = delete;
   ~report() { flush(); }
@@ -26,6 +27,7 @@ public:
 private:
   void put(char c) noexcept;
 
+  int fd_;
   std::size_t used_ = 0;
   char text_[2000];
 };

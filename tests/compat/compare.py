@@ -5,7 +5,6 @@ import re
 import time
 import traceback
 
-import green
 from side import Side, Trouble
 
 
@@ -31,13 +30,13 @@ def figures(side):
     return {"cpu": round(cpu, 3), "threads": threads, "kb": kb}
 
 
-def play(scenario, name, prefix, env, patience, verdict):
+def play(scenario, name, prefix, patience, verdict):
     started = time.monotonic()
-    with Side(name, prefix, env, patience) as side:
+    with Side(name, prefix, patience) as side:
         try:
-            seen = scenario.play(side)
-            return json.loads(json.dumps(seen)), side.ended
+            return json.loads(json.dumps(scenario.play(side)))
         finally:
+            verdict.evidence = side.said_by_weft()
             verdict.figures[name] = figures(side)
             verdict.seconds[name] = round(time.monotonic() - started, 1)
 
@@ -56,25 +55,22 @@ def shown(value):
     return text if len(text) <= 300 else text[:300] + "..."
 
 
-def compare(scenario, weft_prefix, weft_env, patience, show=False):
+def compare(scenario, weft_prefix, patience):
     """weft_prefix empty: natively against natively, which tells a scenario's own luck from a difference."""
     verdict = Verdict(scenario)
     try:
-        native, _ = play(scenario, "native", [], {}, 1, verdict)
+        native = play(scenario, "native", [], 1, verdict)
     except (Trouble, OSError, ValueError) as trouble:
         verdict.trouble = f"natively: {short(trouble)}"
         return verdict
     try:
-        weft, ended = play(scenario, "weft", weft_prefix, weft_env, patience, verdict)
+        weft = play(scenario, "weft", weft_prefix, patience, verdict)
     except Exception as trouble:     # whatever a scenario's own code meets when the program under test misbehaves
         verdict.trouble = f"under Weft: {short(trouble)}"
         return verdict
     found = list(differences(native, weft))
     if found:
         verdict.trouble = "; ".join(found[:8]) + (f"; and {len(found) - 8} more" if len(found) > 8 else "")
-    if show:
-        print("".join(e.err for e in ended))
-    verdict.evidence = green.stats("\n".join(e.err for e in ended))
     if weft_prefix and verdict.passed:
         verdict.trouble = not_green(scenario, verdict)
     return verdict

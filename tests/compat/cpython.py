@@ -9,8 +9,8 @@ from scenario import Trouble, expect, scenario
 
 LEFT_OUT = 6
 ONE_TEST = 40     # seconds that one test may take natively
-# Cannot be run where the kernel has vsock and nobody answers.
-NEVER = ["test.test_socket.ThreadedVSOCKSocketStreamTest.testStream"]
+# Words of the tests that are left out on both sides: vsock waits for a host that nobody is; pools of processes take minutes.
+NEVER = ["ThreadedVSOCKSocketStreamTest", "test_concurrent_futures.Process", "test_crash_big_data", "ProcessPoolDeadlock"]
 MODULES = """threading thread threadedtempfile threading_local threadsignals queue sched concurrent_futures asyncio socket socketserver ssl
     select selectors poll epoll signal subprocess fork1 wait3 wait4 popen posix os time timeout eintr httplib httpservers
     urllib2_localnet xmlrpc docxmlrpc ftplib smtplib poplib imaplib telnetlib asyncore asynchat wsgiref logging faulthandler io fileio

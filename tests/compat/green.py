@@ -1,10 +1,10 @@
-# What Weft said of a run: reads the table of `weft run --stats` out of standard error. Several processes of one run print one
-# table each; counts are summed.
+# What Weft said of a run: reads the tables of `weft run --stats=FILE`. Several processes of one run write one each; counts
+# are summed.
 import re
 
-# Rows of the table (src/green prints them): name as printed, name here.
-ROWS = {"green threads created": "created", "most.at.once": "most", "carriers": "carriers", "switches": "switches",
-        "preemptions": "preemptions", "offloads": "offloads"}
+# Rows of a table (src/green/stats.cpp): as printed, and their names here.
+ROWS = {"green threads created": "created", "most alive at once": "most", "carriers": "carriers", "switches": "switches",
+        "preemptions": "preemptions", "calls offloaded": "offloads"}
 
 
 def stats(text):

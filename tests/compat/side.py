@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 
+import green
+
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "libraries"))
 from place import Place, Trouble, accepts, plain_environment  # noqa: E402
 from watch import Watch, describe, family  # noqa: E402
@@ -32,7 +34,7 @@ class Program:
         self.files = [side.file(f"{number}.{stream}") for stream in ("out", "err")]
         with open(self.files[0], "wb") as out, open(self.files[1], "wb") as err:
             self.process = subprocess.Popen(side.as_user(side.prefix + command, user), stdin=stdin, stdout=out, stderr=err,
-                                            cwd=cwd or side.path, env=plain_environment() | side.env | (env or {}),
+                                            cwd=cwd or side.path, env=plain_environment() | (env or {}),
                                             start_new_session=True)
         self.pid = self.process.pid
         self.watch = Watch(self.pid)
@@ -80,11 +82,13 @@ class Program:
 
 
 class Side(Place):
-    """prefix: what goes before each command under test; env: what is added to its environment."""
+    """prefix: what goes before each command under test; {stats} in it is the file that Weft appends its tables to."""
 
-    def __init__(self, name, prefix, env, patience=1):
+    def __init__(self, name, prefix, patience=1):
         super().__init__()
-        self.name, self.prefix, self.env, self.patience = name, prefix, env, patience
+        self.name, self.patience, self.stats = name, patience, self.file("weft-stats", "")
+        os.chmod(self.stats, 0o666)     # some programs have given up being root by then
+        self.prefix = [word.replace("{stats}", self.stats) for word in prefix]
         self.ended, self.programs = [], []
         self.machine = Place()     # for the servers and preparations that are not under test
 
@@ -93,6 +97,10 @@ class Side(Place):
             program.kill()
         self.machine.__exit__(*args)
         super().__exit__(*args)
+
+    def said_by_weft(self):
+        with open(self.stats, encoding="utf-8", errors="replace") as file:
+            return green.stats(file.read())
 
     def begin(self, command, user=None, env=None, cwd=None, stdin=subprocess.DEVNULL):
         program = Program(self, command, user, env, cwd, stdin, len(self.programs))
