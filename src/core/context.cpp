@@ -5,7 +5,6 @@
 // The sanitizers and valgrind are told of switches through weak symbols, so one build serves instrumented programs too.
 // x86-64 only.
 
-#include "core/due.hpp"
 #include "core/fcontext.hpp"
 #include "core/hub.hpp"
 #include "core/switch.hpp"
@@ -161,12 +160,14 @@ namespace {
 // program's code.
 [[gnu::noinline]] void jump_as_thread(hub& h, fiber_base* self, fiber_base* next) noexcept {
   const int error = *h.errno_at;
+  if (h.clocked) [[unlikely]]
+    on_turn_over(self);
   set_current(next);
   become(h, next);
   const auto met = swap_stacks<hub, fiber_base>({&h, self, next}, &self->context, next->context);
   arrived(*met.hub, met.left);
   *met.hub->errno_at = error;
-  if ((met.resumed->call & detail::signal_due) != 0) met.hub->block->due |= due_signals;
+  if ((met.resumed->call & detail::signal_due) != 0) met.hub->block->due = 1;
 }
 
 [[gnu::noinline]] void jump_announced(hub& h, fiber_base* self, fiber_base* next) noexcept {
@@ -228,6 +229,7 @@ namespace {
 
 void (*on_thread_over)(hub& h, fiber_base* f) noexcept = nullptr;
 void (*on_thread_block_free)(fiber_base* f) noexcept = nullptr;
+void (*on_turn_over)(const fiber_base* leaving) noexcept = nullptr;
 
 void leave_for_good(hub& h, fiber_base* self) noexcept {
   *h.eh = {};
@@ -237,6 +239,8 @@ void leave_for_good(hub& h, fiber_base* self) noexcept {
   if (next->context == nullptr) next = first_run(h, next);
   next->state = fiber_state::running;
   ++h.stats.other_switches;
+  if (h.clocked) [[unlikely]]
+    on_turn_over(self);
   set_current(next);
   become(h, next);
   swap_stacks<hub, fiber_base>({&h, self, next}, &self->context, next->context);

@@ -19,7 +19,7 @@ void walk_robust_list(thread& t) noexcept;
 // Called before the process ends by itself: the table of `weft run --stats`.
 extern void (*before_exit)() noexcept;
 
-// For io::futex: whether a word that is not private is woken by green threads alone.
+// Whether a word holds the id of a green thread, on which pthread_join waits.
 bool is_tid_word(std::uint64_t address, std::uint32_t expected) noexcept;
 
 }  // namespace weft::green

@@ -11,7 +11,9 @@
 #include "green/begin.hpp"
 #include "green/end.hpp"
 #include "green/fork.hpp"
+#include "green/priority_locks.hpp"
 #include "green/rows.hpp"
+#include "green/shared_memory.hpp"
 #include "green/stats.hpp"
 #include "io/after_fork.hpp"
 #include "io/futex.hpp"
@@ -82,7 +84,8 @@ void set_hooks() {
   core::on_thread_over = thread_over;
   core::on_thread_block_free = free_thread;
   io::forget_other_threads = in_forked_child;
-  io::futex::woken_by_threads = is_tid_word;
+  io::futex::woken_by_threads = woken_here;
+  io::futex::pi_of_threads = pi_call;
 }
 
 }  // namespace

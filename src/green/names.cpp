@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 
 #include "green/caller.hpp"
+#include "green/proc_paths.hpp"
 #include "green/rows.hpp"
 #include "green/user_text.hpp"
 #include "io/user_memory.hpp"
@@ -57,6 +58,11 @@ constexpr green_entry rows[] = {
 }  // namespace
 
 void name_of(const thread& t, char* to) noexcept {
+  take_written_names();
+  name_of_itself(t, to);
+}
+
+void name_of_itself(const thread& t, char* to) noexcept {
   sys::fill(to, 0, name_bytes);
   if (t.is.named && &t != &leader())
     sys::copy(to, t.is.name, name_bytes);

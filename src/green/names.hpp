@@ -11,6 +11,8 @@ inline constexpr std::size_t name_bytes = 16;
 void name_of(const thread& t, char* to) noexcept;
 // When the first thread is about to be made.
 void note_process_name() noexcept;
+// Same, without what may have been written to a comm file that is still open.
+void name_of_itself(const thread& t, char* to) noexcept;
 // Cut to 15 bytes, and to what stands before a zero.
 void set_name(thread& t, const char* name, std::size_t length) noexcept;
 // In a forked child, whose only thread it is: the process is named after it.

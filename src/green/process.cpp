@@ -1,10 +1,12 @@
 // What ends the process, and what a forked child has of its parent's threads: only the one that forked.
 #include "core/switch.hpp"
 #include "green/begin.hpp"
+#include "green/clocks.hpp"
 #include "green/end.hpp"
 #include "green/fork.hpp"
 #include "green/names.hpp"
 #include "green/rows.hpp"
+#include "green/shared_memory.hpp"
 #include "green/stack_arena.hpp"
 #include "green/stats.hpp"
 #include "io/door.hpp"
@@ -61,7 +63,11 @@ void keep_only(hub& h, const fiber_base* me) noexcept {
 }
 
 door_answer on_exit_group(door_frame* f, long nr) noexcept {
-  if (before_exit != nullptr && io::own_hub() == home) before_exit();
+  if (home != nullptr && io::own_hub() == home) {
+    // Other processes may wait for what these threads have locked.
+    if (anything_shared()) each([](thread& t) { walk_robust_list(t); });
+    if (before_exit != nullptr) before_exit();
+  }
   return below(f, nr);
 }
 
@@ -95,6 +101,7 @@ void in_forked_child(hub& h) noexcept {
   alive = 1;
   arena::after_fork();
   name_process_after(*me);
+  restart_clocks(h, *me);
   natives = io::futex::kernel_may_wait = false;
   stop_ticking();
 }

@@ -28,9 +28,13 @@ void put_rows() noexcept {
   put(thread_rows());
   put(identity_rows());
   put(process_rows());
+  put(shared_memory_rows());
   put(stack_rows());
   put(scheduling_rows());
   put(name_rows());
+  put(robust_rows());
+  put(proc_rows());
+  put(clock_rows());
   count_calls_again();
 }
 

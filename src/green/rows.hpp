@@ -39,6 +39,10 @@ green_rows process_rows() noexcept;   // process.cpp
 green_rows stack_rows() noexcept;     // stacks.cpp
 green_rows scheduling_rows() noexcept;  // scheduling.cpp
 green_rows name_rows() noexcept;      // names.cpp
+green_rows robust_rows() noexcept;    // robust.cpp
+green_rows proc_rows() noexcept;      // proc_paths.cpp
+green_rows clock_rows() noexcept;     // clock_calls.cpp
+green_rows shared_memory_rows() noexcept;  // shared_memory.cpp
 
 // Puts all of them into the table of handlers.
 void put_rows() noexcept;

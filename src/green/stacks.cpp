@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 
 #include "green/rows.hpp"
+#include "green/shared_memory.hpp"
 #include "green/stack_arena.hpp"
 #include "green/thread.hpp"
 #include "io/user_word.hpp"
@@ -17,8 +18,8 @@ std::uint64_t word(long value) noexcept { return static_cast<std::uint64_t>(valu
 
 // As allocate_stack (nptl/allocatestack.c) and posix_spawn ask for one. A hint, or any other wish, and the kernel decides.
 bool wants_stack(const door_frame* f) noexcept {
-  return f->rdi == 0 && f->r10 == (MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK) && (f->rdx == PROT_NONE || f->rdx == (PROT_READ | PROT_WRITE)) &&
-         self() != nullptr;
+  const bool like_libc = f->rdx == PROT_NONE || f->rdx == (PROT_READ | PROT_WRITE);
+  return f->rdi == 0 && f->r10 == (MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK) && like_libc && self() != nullptr;
 }
 
 door_answer on_mmap(door_frame* f, long nr) noexcept {
@@ -28,7 +29,7 @@ door_answer on_mmap(door_frame* f, long nr) noexcept {
   }
   if ((f->r10 & MAP_FIXED) != 0 && (f->r10 & MAP_FIXED_NOREPLACE) == 0 && arena::touches(word(f->rdi), word(f->rsi)))
     arena::about_to_lose(word(f->rdi), word(f->rsi));
-  return below(f, nr);
+  return map_noting_shared(f, nr);
 }
 
 door_answer on_mprotect(door_frame* f, long nr) noexcept {
@@ -37,7 +38,7 @@ door_answer on_mprotect(door_frame* f, long nr) noexcept {
     arena::about_to_change(word(f->rdi), word(f->rsi));
     return below(f, nr);
   }
-  if ((f->rdx & PROT_READ) == 0) io::forget_pages();
+  if ((f->rdx & PROT_WRITE) == 0) io::forget_pages();
   return answer(arena::protect(word(f->rdi), word(f->rsi), static_cast<int>(f->rdx)));
 }
 
@@ -53,7 +54,7 @@ door_answer on_change(door_frame* f, long nr) noexcept {
 door_answer on_mremap(door_frame* f, long nr) noexcept {
   if (arena::touches(word(f->rdi), word(f->rsi))) arena::about_to_lose(word(f->rdi), word(f->rsi));
   if ((f->r10 & MREMAP_FIXED) != 0 && arena::touches(word(f->r8), word(f->rdx))) arena::about_to_lose(word(f->r8), word(f->rdx));
-  return below(f, nr);
+  return remap_noting_shared(f, nr);
 }
 
 // Advice about the contents of pages changes no mapping; what glibc gives at every thread's end is of that kind.

@@ -49,7 +49,8 @@ struct attributes {
   std::uint64_t affinity_word = 0;
   std::uint64_t* affinity = nullptr;
   std::uint64_t timer_slack = 0;
-  std::uint64_t cpu_cycles = 0;       // used so far, while anybody asks (clocks.hpp)
+  std::uint64_t cpu_ns = 0;           // used so far, since anybody asks (clocks.hpp)
+  std::uint64_t ticks = 0;            // of preemption that found it running
 };
 
 struct alignas(64) thread {

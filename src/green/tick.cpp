@@ -9,10 +9,10 @@
 #include <csignal>
 #include <ucontext.h>
 
-#include "core/due.hpp"
 #include "core/switch.hpp"
 #include "core/vectors.hpp"
 #include "green/begin.hpp"
+#include "green/clocks.hpp"
 #include "io/door.hpp"
 #include "io/signal_actions.hpp"
 #include "sys/auxv.hpp"
@@ -29,7 +29,7 @@ extern "C" [[gnu::visibility("hidden")]] void weft_green_sigreturn();
 
 // libc's second signal of its own: between green threads it is never the kernel's.
 constexpr int tick_signal = 33;
-constexpr long tick_ns = 2'000'000;
+constexpr std::uint32_t due_tick = 2;
 
 int timer = -1;
 
@@ -57,20 +57,20 @@ void give_way(hub& h, fiber_base* f) noexcept {
   core::preempt(h, f);
 }
 
-void on_tick(int, siginfo_t*, void* context) noexcept {
+void on_tick(int, siginfo_t* info, void* context) noexcept {
   if (!detail::attached()) return;
   detail::carrier* c = detail::this_carrier();
   hub* h = c->home;
   if (h == nullptr || h != home || c->vfork_pid != 0) return;
   auto* u = static_cast<ucontext_t*>(context);
   fiber_base* f = c->current;
+  note_tick(f, info);
   if (!in_program(c, f, u)) {
     ++stats.missed_ticks;
-    c->due |= core::due_turn;
+    c->due |= due_tick;
     return;
   }
   give_way(*h, f);
-  asm volatile("orb %1, %0" : "+m"(f->call) : "i"(detail::computed) : "memory", "cc");
   run_due(*h, *of(f), context);
 }
 
@@ -117,7 +117,7 @@ void settle_due(io::door_frame* frame) noexcept {
   if (h == nullptr || h != home || !f->green || f->state != fiber_state::running || c->vfork_pid != 0) return;
   const std::uint32_t due = c->due;
   c->due = 0;
-  if ((due & core::due_turn) != 0 && (f->call & detail::no_tick) == 0 && !core::no_way_back(c)) {
+  if ((due & due_tick) != 0 && (f->call & detail::no_tick) == 0 && !core::no_way_back(c)) {
     if (frame->vectors != 0)
       core::with_vectors_saved(*h, f, [](hub& hub, fiber_base* self) noexcept { give_way(hub, self); });
     else

@@ -3,11 +3,11 @@
 #include <linux/futex.h>
 #include <sys/mman.h>
 
-#include "core/due.hpp"
 #include "io/dispatch.hpp"
 #include "io/door.hpp"
 #include "io/durations.hpp"
 #include "io/futex.hpp"
+#include "io/offload.hpp"
 #include "io/user_memory.hpp"
 #include "io/user_word.hpp"
 #include "sys/clock.hpp"
@@ -90,25 +90,23 @@ door_answer on_wake(const call& c, int op, bool bitset) noexcept {
     const bool valid = c.address % 4 == 0 && c.address < end_of_user_space && (!bitset || c.value3 != 0);
     return futex::kernel_may_wait || !c.own || !valid ? pass_on : door_answer{0, 0};
   }
-  hub* h = hub_at_rest();
-  const long woken = futex::wake_up(h, k, op, static_cast<int>(c.value), bitset ? c.value3 : FUTEX_BITSET_MATCH_ANY);
-  if (woken > 0 && h != nullptr && h->threads) core::woke_others();
-  return {woken, 0};
+  return {futex::wake_up(hub_at_rest(), k, op, static_cast<int>(c.value), bitset ? c.value3 : FUTEX_BITSET_MATCH_ANY), 0};
 }
 
 door_answer on_requeue(const call& c, bool compare) noexcept {
   const auto move_most = static_cast<int>(c.timeout), wake_most = static_cast<int>(c.value);
-  if (!c.own || c.realtime || wake_most < 0 || move_most < 0 || (c.address | c.second) % 4 != 0) return pass_on;
+  if (c.realtime || wake_most < 0 || move_most < 0 || (c.address | c.second) % 4 != 0) return pass_on;
+  const kind what = c.own ? kind::own : kind::local;
   long answer = 0;
-  return futex::requeue(hub_at_rest(), {c.address, kind::own}, {c.second, kind::own}, wake_most, move_most,
-                        compare ? &c.value3 : nullptr, answer)
+  return futex::requeue(hub_at_rest(), {c.address, what}, {c.second, what}, wake_most, move_most, compare ? &c.value3 : nullptr, answer)
              ? door_answer{answer, 0}
              : pass_on;
 }
 
 door_answer on_wake_op(const call& c) noexcept {
-  if (!c.own || c.realtime || (c.address | c.second) % 4 != 0 || !futex::ever_used()) return pass_on;
-  return {futex::wake_op(hub_at_rest(), {c.address, kind::own}, {c.second, kind::own}, static_cast<int>(c.value),
+  if (c.realtime || (c.address | c.second) % 4 != 0 || !futex::ever_used()) return pass_on;
+  const kind what = c.own ? kind::own : kind::local;
+  return {futex::wake_op(hub_at_rest(), {c.address, what}, {c.second, what}, static_cast<int>(c.value),
                          static_cast<int>(c.timeout), c.value3),
           0};
 }
@@ -144,6 +142,10 @@ door_answer on_futex(door_frame* f, long) noexcept {
     case FUTEX_REQUEUE: return on_requeue(c, false);
     case FUTEX_CMP_REQUEUE: return on_requeue(c, true);
     case FUTEX_WAKE_OP: return on_wake_op(c);
+    default: break;
+  }
+  if (door_answer a; futex::pi_of_threads != nullptr && futex::pi_of_threads(f, c.command, a)) return a;
+  switch (c.command) {
     case FUTEX_LOCK_PI: return c.realtime ? pass_on : on_lock_pi(f, c, CLOCK_REALTIME);
     case lock_pi2: return on_lock_pi(f, c, c.realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC);
     case FUTEX_TRYLOCK_PI: return on_trylock_pi(f, c);
@@ -166,7 +168,13 @@ door_answer on_waitv(door_frame* f, long) noexcept {
   if (company() == nullptr || count == 0 || count > FUTEX_WAITV_MAX || static_cast<unsigned>(f->rdx) != 0) return pass_on;
   if (f->r10 != 0 && clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME) return pass_on;
   futex_waitv vector[FUTEX_WAITV_MAX];
-  if (!copy_in(&vector[0], reinterpret_cast<const void*>(f->rdi), count * sizeof *vector) || !all_private(vector, count)) return pass_on;
+  if (!copy_in(&vector[0], reinterpret_cast<const void*>(f->rdi), count * sizeof *vector)) return pass_on;
+  if (!all_private(vector, count)) {
+    // The kernel's wakes, and every wake of this process that finds nobody in the table, reach a wait of the kernel's.
+    futex::kernel_may_wait = true;
+    const offload_call whole = io::call_of(SYS_futex_waitv, f->rdi, f->rsi, f->rdx, f->r10, f->r8);
+    return cooperate(f, [&whole](hub& h) { return offload(h, whole, never, "futex", offload_kind::waits); });
+  }
   return cooperate(f, [&](hub& h) {
     time_limit limit;
     if (const long error = take_limit(h, f->r10, false, clock, limit); error != 0) return error;

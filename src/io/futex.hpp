@@ -6,6 +6,7 @@
 
 #include <ctime>
 
+#include "io/dispatch.hpp"
 #include "io/futex_table.hpp"
 
 struct futex_waitv;
@@ -25,6 +26,9 @@ inline bool kernel_may_wait = true;
 // Whether the word at `address`, on which somebody waits while it is `expected`, is woken by green threads alone although the wait is
 // not marked private: a thread's id, on which pthread_join waits. Set by src/green.
 inline bool (*woken_by_threads)(std::uint64_t address, std::uint32_t expected) noexcept = nullptr;
+
+// The PI operations where green threads are among those who make them; false: this call is none of theirs. Set by src/green.
+inline bool (*pi_of_threads)(const door_frame* f, int command, door_answer& a) noexcept = nullptr;
 
 // When a wait ends by itself: `end` nanoseconds of a clock.
 struct time_limit {

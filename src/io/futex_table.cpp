@@ -194,6 +194,34 @@ link_result link_if_owned(node& n, std::uint32_t tid, bool owned_by_caller) noex
   });
 }
 
+long hand_over(std::uint64_t address, std::uint32_t owner, std::uint32_t mark, taken_list& out) noexcept {
+  bucket& b = bucket_of(address);
+  if (!lock(b, 0)) return -EBUSY;
+  node* heir = nullptr;
+  bool others = false;
+  each(b, [&](node& n) {
+    if (n.at != key{address, kind::handed}) return true;
+    if (heir != nullptr) others = true;
+    else heir = &n;
+    return !others;
+  });
+  auto* word = reinterpret_cast<void*>(address);
+  std::uint32_t value = 0;
+  long result = load_word(word, value) ? 0 : -EFAULT;
+  for (bool swapped = false; result == 0 && !swapped;) {
+    const std::uint32_t kept = mark != 0 ? value & FUTEX_WAITERS : 0;
+    const std::uint32_t fresh = mark | (heir == nullptr ? kept : heir->bitset | (others ? FUTEX_WAITERS : kept));
+    if ((value & FUTEX_TID_MASK) != owner)
+      result = -EPERM;
+    else if (!exchange_word(word, value, fresh, swapped))
+      result = -EFAULT;
+  }
+  const bool taken = result == 0 && heir != nullptr;
+  if (taken) take_out(b, *heir, out);
+  unlock(b, taken ? 1 : 0);
+  return result;
+}
+
 bool withdraw(node& n) noexcept {
   while (bucket* b = n.where.load_acquire()) {
     if (!lock(*b, 0)) continue;

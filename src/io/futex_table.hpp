@@ -17,6 +17,7 @@ enum class kind : std::uint32_t {
   local,      // without that flag, but known to be woken by Weft alone (a green thread's tid)
   inherited,  // a PI lock held under the waiting fiber's own thread id: by a sibling
   foreign,    // a PI lock held by another thread: woken to try again
+  handed,     // a PI lock held by a green thread: woken as its owner. The node's bitset is the waiting thread's id
 };
 
 struct key {
@@ -74,6 +75,10 @@ enum class link_result : std::uint8_t { linked, different, fault, busy };
 link_result link_if_equal(node& n, std::uint32_t expected) noexcept;
 // For PI locks: links `n` if the word names an owner and `owned_by_caller` says whether it is `tid`; marks the word as waited for.
 link_result link_if_owned(node& n, std::uint32_t tid, bool owned_by_caller) noexcept;
+// A PI lock goes from `owner` to who has waited longest as `handed`, whose node is taken, or to nobody: the word is written under the
+// bucket's lock, with `mark` (FUTEX_OWNER_DIED, or 0) in it. 0; -EPERM: it is not the owner's; -EFAULT; -EBUSY: this thread is inside
+// the table already.
+long hand_over(std::uint64_t address, std::uint32_t owner, std::uint32_t mark, taken_list& out) noexcept;
 // Takes the node out. False: it was taken by a waker, and `arrived` is or will be set.
 bool withdraw(node& n) noexcept;
 

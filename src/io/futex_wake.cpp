@@ -90,8 +90,9 @@ bool requeue(hub* own, key from, key to, int wake_most, int move_most, const std
   if (done == 0) return false;
   // The comparison has been made: the rest goes without.
   const int left_to_wake = wake_most - woken, left_to_move = move_most - static_cast<int>(answer);
-  if (kernel_may_wait && (left_to_wake > 0 || left_to_move > 0)) {
-    const long more = sys::raw(SYS_futex, from.address, FUTEX_REQUEUE_PRIVATE, left_to_wake,
+  const bool own_words = from.what == kind::own;
+  if ((kernel_may_wait || !own_words) && (left_to_wake > 0 || left_to_move > 0)) {
+    const long more = sys::raw(SYS_futex, from.address, own_words ? FUTEX_REQUEUE_PRIVATE : FUTEX_REQUEUE, left_to_wake,
                                static_cast<long>(left_to_move), to.address, 0);
     if (more > 0) done += more;
   }
@@ -110,9 +111,10 @@ long wake_op(hub* own, key first, key second, int wake_most, int wake_most_secon
   }
   const long also = compares(operation, old);
   if (also < 0) return also;
-  long woken = wake_up(own, first, FUTEX_WAKE_BITSET_PRIVATE, wake_most, FUTEX_BITSET_MATCH_ANY);
+  const int op = first.what == kind::own ? FUTEX_WAKE_BITSET_PRIVATE : FUTEX_WAKE_BITSET;
+  long woken = wake_up(own, first, op, wake_most, FUTEX_BITSET_MATCH_ANY);
   if (woken < 0 || also == 0) return woken;
-  const long more = wake_up(own, second, FUTEX_WAKE_BITSET_PRIVATE, wake_most_second, FUTEX_BITSET_MATCH_ANY);
+  const long more = wake_up(own, second, op, wake_most_second, FUTEX_BITSET_MATCH_ANY);
   return more < 0 ? woken : woken + more;
 }
 

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
 #include <cstring>
 #include <fstream>
@@ -50,6 +51,7 @@ int run_with(std::size_t stack, std::size_t guard, F& body) {
 int death_by_writing(std::size_t stack, std::size_t guard, std::ptrdiff_t from_lowest) {
   const pid_t child = fork();
   if (child == 0) {
+    std::signal(SIGSEGV, SIG_DFL);  // the test's own reporter
     auto body = [=] { *static_cast<volatile char*>(own_stack().lowest + from_lowest) = 1; };
     run_with(stack, guard, body);
     _exit(0);
