@@ -9,6 +9,7 @@
 #include <csignal>
 #include <ucontext.h>
 
+#include "core/due.hpp"
 #include "core/switch.hpp"
 #include "core/vectors.hpp"
 #include "green/begin.hpp"
@@ -29,7 +30,6 @@ extern "C" [[gnu::visibility("hidden")]] void weft_green_sigreturn();
 
 // libc's second signal of its own: between green threads it is never the kernel's.
 constexpr int tick_signal = 33;
-constexpr std::uint32_t due_tick = 2;
 
 int timer = -1;
 
@@ -67,10 +67,11 @@ void on_tick(int, siginfo_t* info, void* context) noexcept {
   note_tick(f, info);
   if (!in_program(c, f, u)) {
     ++stats.missed_ticks;
-    c->due |= due_tick;
+    c->due |= core::due_turn;
     return;
   }
   give_way(*h, f);
+  asm volatile("orb %1, %0" : "+m"(f->call) : "i"(detail::computed) : "memory", "cc");
   run_due(*h, *of(f), context);
 }
 
@@ -117,7 +118,7 @@ void settle_due(io::door_frame* frame) noexcept {
   if (h == nullptr || h != home || !f->green || f->state != fiber_state::running || c->vfork_pid != 0) return;
   const std::uint32_t due = c->due;
   c->due = 0;
-  if ((due & due_tick) != 0 && (f->call & detail::no_tick) == 0 && !core::no_way_back(c)) {
+  if ((due & core::due_turn) != 0 && (f->call & detail::no_tick) == 0 && !core::no_way_back(c)) {
     if (frame->vectors != 0)
       core::with_vectors_saved(*h, f, [](hub& hub, fiber_base* self) noexcept { give_way(hub, self); });
     else

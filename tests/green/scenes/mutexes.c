@@ -435,6 +435,7 @@ PLAY(a_deadlock_that_a_limit_ends) {
 }
 
 PLAY(priority_ceilings) {
+  have_company();
   pthread_mutexattr_t attr;
   int ceiling = 0;
   OK(pthread_mutexattr_init(&attr));
