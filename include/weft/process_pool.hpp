@@ -105,13 +105,14 @@ public:
 
   // Runs fn(args...) in a worker, parks until it is over, and returns its result; waits for a worker first, in line. fn is a function
   // pointer, or a lambda without captures or with plain ones (pointers mean what they meant at the fork); the arguments travel by
-  // wire.hpp. A worker that crashes is replaced, also one whose call is cancelled: it is killed. Throws process_error, cancelled, wrong_hub.
+  // wire.hpp. A worker that crashes is replaced, also one whose call is cancelled: it is killed. Throws process_error, cancelled,
+  // wrong_hub.
   template <class F, class... Args>
     requires std::invocable<std::decay_t<F>&, std::decay_t<Args>...>
   auto apply(F&& fn, Args&&... args) {
     using kept = std::decay_t<F>;
     using call = detail::worker_call_of<kept, std::decay_t<Args>...>;
-    static_assert(std::is_trivially_copyable_v<kept>, "a pool's function must be plain: a function pointer, or a lambda whose captures are");
+    static_assert(std::is_trivially_copyable_v<kept>, "a pool's function must be a function pointer, or a lambda whose captures are plain");
     const kept plain(std::forward<F>(fn));
     std::string bytes(reinterpret_cast<const char*>(&plain), sizeof plain);
     wire<std::tuple<std::decay_t<Args>...>>::put(bytes, {std::forward<Args>(args)...});
@@ -121,7 +122,8 @@ public:
   template <class F, class... Args>
     requires std::invocable<std::decay_t<F>&, std::decay_t<Args>...>
   auto spawn(F&& fn, Args&&... args) {
-    return weft::spawn([this](auto f, auto... a) { return apply(f, std::move(a)...); }, std::forward<F>(fn), std::forward<Args>(args)...);
+    return weft::spawn([this](auto f, auto... a) { return this->apply(f, std::move(a)...); }, std::forward<F>(fn),
+                       std::forward<Args>(args)...);
   }
   // fn(item) for every item, in as many workers as there are; the results in the order of the items. A failure is thrown, and what runs
   // still is killed.
@@ -130,7 +132,8 @@ public:
     using item = std::ranges::range_value_t<R>;
     using result = std::decay_t<std::invoke_result_t<F&, item>>;
     std::vector<std::function<result()>> calls;
-    for (auto&& i : range) calls.push_back([this, fn, i = item(std::forward<decltype(i)>(i))]() mutable { return apply(fn, std::move(i)); });
+    for (auto&& i : range)
+      calls.push_back([this, fn, i = item(std::forward<decltype(i)>(i))]() mutable { return apply(fn, std::move(i)); });
     return gather(calls);
   }
 

@@ -116,7 +116,7 @@ TEST_CASE("a pool's workers take one call after another, with arguments and resu
   CHECK(pool.apply([](std::string a, std::vector<int> b) { return a + std::to_string(b.size()); }, std::string("n="), std::vector{1, 2}) ==
         "n=2");
   CHECK(pool.apply([](point p) { return point{p.y, p.x}; }, point{1, 2}).x == 2);
-  const int plain = 7;
+  int plain = 7;
   CHECK(pool.apply([plain](int n) { return plain + n; }, 1) == 8);
   pool.apply([] {});
   const std::vector<int> items{1, 2, 3, 4, 5, 6, 7};
