@@ -281,6 +281,7 @@ PLAY(a_barrier_between_processes) {
 }
 
 PLAY(an_rwlock_between_processes) {
+  have_company();
   between = shared_memory();
   int said[2];
   pipe_pair(said);
