@@ -1,8 +1,7 @@
-"""Memory of threads, the kernel's side included: kernel stacks and slabs (task structures) appear in no figure of the process, so
-they are read where the whole machine's are; differences within seconds, on a machine that does nothing else.
+"""Memory of threads, the kernel's side included: kernel stacks, page tables and slabs (task structures) appear in no figure of the
+process, so they are read where the whole machine's are; differences within seconds, on a machine that does nothing else.
 """
-OWN = ("VmRSS", "VmPTE")
-SHARED = ("KernelStack", "SUnreclaim")
+SHARED = ("KernelStack", "PageTables", "SUnreclaim")
 
 
 def fields(path, names):
@@ -20,9 +19,8 @@ def kernel_kb():
     return sum(fields("/proc/meminfo", SHARED).values())
 
 
-def process_kb(pid):
-    """Resident pages and page tables."""
-    return sum(fields(f"/proc/{pid}/status", OWN).values())
+def resident_kb(pid):
+    return fields(f"/proc/{pid}/status", ("VmRSS",))["VmRSS"]
 
 
 def threads(pid):
@@ -38,7 +36,7 @@ class Growth:
         self.before = self.now()
 
     def now(self):
-        return process_kb(self.pid) + kernel_kb()
+        return resident_kb(self.pid) + kernel_kb()
 
     def kb(self):
         return self.now() - self.before

@@ -5,7 +5,6 @@
 #include <system_error>
 
 #include "sys/report.hpp"
-#include "weft/greenlet_value.hpp"
 
 namespace weft::capi {
 
@@ -33,12 +32,6 @@ int errno_of_current_exception() {
     return ESRCH;
   } catch (const no_fiber&) {
     return EINVAL;
-  } catch (const not_owner&) {
-    return EPERM;
-  } catch (const queue_closed&) {
-    return EPIPE;
-  } catch (const greenlet_error&) {
-    return EPERM;
   } catch (const std::system_error& e) {
     return e.code().value();
   } catch (const abi::__forced_unwind&) {

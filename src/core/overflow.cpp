@@ -35,28 +35,31 @@ void pass_on(int sig, siginfo_t* info, void* context) {
   }
 }
 
+bool explain(const void* address) noexcept {
+  std::size_t size = 0;
+  if (in_greenlet_guard(address, size)) {
+    sys::report() << "stack overflow in a greenlet: its stack has " << (size >> 10)
+                  << " KiB. Give it more by greenlet_options::stack_size, or raise the default by WEFT_STACK_SIZE=1M.\n";
+    return true;
+  }
+  const hub* h = detail::try_hub();
+  if (h == nullptr || !h->stacks.in_guard(address, size)) return false;
+  const fiber_base* f = detail::current_fiber();
+  const char* name = f->extra != nullptr && f->extra->name != nullptr ? f->extra->name : "(unnamed)";
+  sys::report() << "stack overflow in fiber " << name << ": its stack has " << (size >> 10)
+                << " KiB. Give it more by spawn_options::stack_size, or raise the default by WEFT_STACK_SIZE=1M.\n";
+  return true;
+}
+
 void on_fault(int sig, siginfo_t* info, void* context) {
   greg_t& pc = static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP];
   if (const std::uint64_t next = sys::after_fault(static_cast<std::uint64_t>(pc))) {
     pc = static_cast<greg_t>(next);
     return;
   }
-  std::size_t size = 0;
-  if (info->si_code > 0 && in_greenlet_guard(info->si_addr, size)) {
-    sys::report() << "stack overflow in a greenlet: its stack has " << (size >> 10)
-                  << " KiB. Give it more by greenlet_options::stack_size, or raise the default by WEFT_STACK_SIZE=1M.\n";
+  if (info->si_code > 0 && explain(info->si_addr)) {
     std::signal(sig, SIG_DFL);
-    return;
-  }
-  if (const hub* h = detail::try_hub()) {
-    if (info->si_code > 0 && h->stacks.in_guard(info->si_addr, size)) {
-      const fiber_base* f = detail::current_fiber();
-      const char* name = f->extra != nullptr && f->extra->name != nullptr ? f->extra->name : "(unnamed)";
-      sys::report() << "stack overflow in fiber " << name << ": its stack has " << (size >> 10)
-                    << " KiB. Give it more by spawn_options::stack_size, or raise the default by WEFT_STACK_SIZE=1M.\n";
-      std::signal(sig, SIG_DFL);
-      return;  // the fault recurs and dumps core with the frames that caused it
-    }
+    return;  // the fault recurs and dumps core with the frames that caused it
   }
   pass_on(sig, info, context);
 }
@@ -72,7 +75,14 @@ void install_handlers() {
       action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
       sigemptyset(&action.sa_mask);
       sigaction(sig, &action, &previous_of(sig));
+      const struct sigaction& before = previous_of(sig);
+      fault_action& programs = programs_fault_actions[sig == SIGBUS ? 1 : 0];
+      programs.handler = reinterpret_cast<void*>(before.sa_handler);
+      programs.flags = static_cast<std::uint32_t>(before.sa_flags);
+      __builtin_memcpy(&programs.mask, &before.sa_mask, sizeof programs.mask);
     }
+    fault_handler = reinterpret_cast<const void*>(on_fault);
+    explain_overflow = explain;
   });
 }
 

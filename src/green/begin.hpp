@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <ucontext.h>
 
 #include "green/thread.hpp"
 #include "io/dispatch.hpp"
@@ -11,9 +12,6 @@ namespace weft::green {
 // For the first thread that is made, and for every further one: the hub that carries green threads, if the calling OS thread does;
 // null when it is to make a native thread. `vectors`: registers of the site's caller are to be kept.
 hub* begin(bool vectors) noexcept;
-
-// The program is about to filter its own system calls. Before its first thread: its threads stay the kernel's, and it is told so.
-void forbid_itself() noexcept;
 
 // The first time: makes the hub. Ordinary C++, set by mode.cpp. Null when the kernel refused.
 extern hub* (*make_hub)() noexcept;
@@ -36,6 +34,12 @@ void start_ticking(hub& h) noexcept;
 void stop_ticking() noexcept;  // in a forked child: timers are not inherited
 
 // Reads what came up inside Weft, before a site's caller goes on (tick.cpp).
-void settle_due(io::door_frame* frame) noexcept;
+// True: handlers of signals are to run behind that site.
+bool settle_due(io::door_frame* frame) noexcept;
+
+// Whether the running fiber is a thread that was interrupted in code of the program's (tick.cpp).
+bool in_program(const detail::carrier* c, const fiber_base* f, const ucontext_t* u) noexcept;
+// Installs the handler of signal 33, Weft's own in the kernel: the tick, and what src/green/signals.hpp says.
+void take_own_signal() noexcept;
 
 }  // namespace weft::green

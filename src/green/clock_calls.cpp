@@ -85,8 +85,9 @@ door_answer on_nanosleep(door_frame* f, long nr) noexcept {
   });
 }
 
-// A timer on another green thread's clock is one on the carrier's, which runs for all of them: it fires early, never late.
-door_answer on_timer_create(door_frame* f, long nr) noexcept {
+}  // namespace
+
+door_answer create_timer(door_frame* f, long nr) noexcept {
   const int clock = clock_of(f);
   if (!of_thread(clock) || clock == CLOCK_THREAD_CPUTIME_ID || caller() == nullptr) return below(f, nr);
   const named_thread n = thread_of(clock);
@@ -97,6 +98,8 @@ door_answer on_timer_create(door_frame* f, long nr) noexcept {
   const door_answer a = below(&mapped, nr);
   return a.pass == 0 ? a : answer(sys::raw(nr, mapped.rdi, f->rsi, f->rdx));
 }
+
+namespace {
 
 timeval to_timeval(nanos ns) noexcept {
   return {static_cast<time_t>(ns / sys::ns_per_s), static_cast<__suseconds_t>(ns % sys::ns_per_s / 1000)};
@@ -121,7 +124,7 @@ door_answer on_getrusage(door_frame* f, long nr) noexcept {
 
 constexpr green_entry rows[] = {
     {SYS_clock_gettime, on_gettime},     {SYS_clock_getres, on_getres}, {SYS_clock_nanosleep, on_nanosleep},
-    {SYS_timer_create, on_timer_create}, {SYS_getrusage, on_getrusage},
+    {SYS_getrusage, on_getrusage},
 };
 
 }  // namespace

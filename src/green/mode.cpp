@@ -38,6 +38,8 @@ const char* why_not() {
 }
 
 hub* create() noexcept {
+  // Ctrl-C is for the program's own threads to see, and ends a program that does not handle it.
+  if (preemptive) core::on_hub_created = nullptr;
   try {
     return &detail::current_hub();
   } catch (const std::exception& e) {
@@ -63,8 +65,7 @@ bool uses_api() {
         for (const auto* d = dynamic; d->d_tag != DT_NULL; ++d)
           if (d->d_tag == DT_STRTAB) names = reinterpret_cast<const char*>(d->d_un.d_ptr);
         for (const auto* d = dynamic; names != nullptr && d->d_tag != DT_NULL; ++d)
-          if (d->d_tag == DT_NEEDED && std::string_view(names + d->d_un.d_val).starts_with("libweft.so"))
-            *static_cast<bool*>(result) = true;
+          if (d->d_tag == DT_NEEDED && std::string_view(names + d->d_un.d_val).starts_with("libweft.so")) *static_cast<bool*>(result) = true;
         return 0;
       },
       &found);

@@ -9,6 +9,7 @@
 #include "green/shared_memory.hpp"
 #include "green/stack_arena.hpp"
 #include "green/stats.hpp"
+#include "green/signals.hpp"
 #include "io/door.hpp"
 #include "io/futex.hpp"
 #include "sys/syscall.hpp"
@@ -71,16 +72,8 @@ door_answer on_exit_group(door_frame* f, long nr) noexcept {
   return below(f, nr);
 }
 
-// A program that forbids itself calls does not know those that Weft makes.
-door_answer on_seccomp(door_frame* f, long nr) noexcept {
-  constexpr long strict = 0, filter = 1;
-  if (f->rdi == strict || f->rdi == filter) forbid_itself();
-  return below(f, nr);
-}
-
 constexpr green_entry rows[] = {
     {SYS_exit_group, on_exit_group},
-    {SYS_seccomp, on_seccomp},
 };
 
 }  // namespace
@@ -112,6 +105,7 @@ void in_forked_child(hub& h) noexcept {
   restart_clocks(h, *me);
   natives = io::futex::kernel_may_wait = false;
   stop_ticking();
+  signals_in_child(*me);
 }
 
 green_rows process_rows() noexcept { return rows_of(rows); }

@@ -35,6 +35,9 @@ void put_rows() noexcept {
   put(robust_rows());
   put(proc_rows());
   put(clock_rows());
+  put(signal_rows());
+  put(signal_wait_rows());
+  put(timer_rows());
   count_calls_again();
 }
 

@@ -43,6 +43,9 @@ green_rows robust_rows() noexcept;    // robust.cpp
 green_rows proc_rows() noexcept;      // proc_paths.cpp
 green_rows clock_rows() noexcept;     // clock_calls.cpp
 green_rows shared_memory_rows() noexcept;  // shared_memory.cpp
+green_rows signal_rows() noexcept;       // signal_rows.cpp
+green_rows signal_wait_rows() noexcept;  // signal_waits.cpp
+green_rows timer_rows() noexcept;        // signal_timers.cpp
 
 // Puts all of them into the table of handlers.
 void put_rows() noexcept;

@@ -20,9 +20,10 @@ using detail::hub;
 // Ids of green threads begin above any that the kernel gives (at most 2^22), and fit into a futex word (30 bits).
 inline constexpr std::uint32_t first_tid = 1u << 24;
 
-// One signal that waits for its thread, or for any thread of the process that lets it in.
+// One signal that waits for its thread.
 struct pending_signal {
   pending_signal* next;
+  bool shared;  // it was sent to the process
   siginfo_t info;
 };
 
@@ -31,8 +32,12 @@ struct signal_state {
   std::uint64_t pending = 0;          // sent to this thread and not handled yet
   pending_signal* first = nullptr;    // what came with them, in order
   pending_signal* last = nullptr;
-  std::uint64_t stack = 0, stack_size = 0;  // sigaltstack(2); no size: none
-  std::uint32_t stack_flags = 0;
+  std::uint64_t kept_mask = 0;        // while `masked_for_call`: what the mask is when the call is over, or its handlers
+  std::uint64_t waited_for = 0;       // by sigtimedwait
+  bool masked_for_call = false;       // sigsuspend, ppoll and their kin
+  bool over = false;                  // the thread handles no signal any more
+  std::uint32_t stack_flags = 0;      // sigaltstack(2): SS_AUTODISARM
+  std::uint64_t stack = 0, stack_size = 0;  // no size: none
 };
 
 // What only some calls ask for. Zero means "as inherited from the OS thread".
@@ -110,9 +115,6 @@ void each(F&& fn) noexcept {
 // ---- signals (signals.hpp has the rest)
 // The first green thread is about to be made: leader() is there, its mask is the kernel's.
 void start_signals(hub& h) noexcept;
-// In the tick's handler or behind a site's call, on the running thread: runs what is due for it. `context`: the kernel's ucontext_t that
-// will be restored afterwards, null behind a call.
-void run_due(hub& h, thread& t, void* context) noexcept;
 // A new thread inherits its maker's mask; called before it can run.
 void inherit_signals(thread& child, const thread& parent) noexcept;
 // The thread is over: its pending signals go, its mask counts no more.

@@ -9,13 +9,14 @@
 #include <csignal>
 #include <ucontext.h>
 
-#include "core/due.hpp"
 #include "core/switch.hpp"
 #include "core/vectors.hpp"
 #include "green/begin.hpp"
 #include "green/clocks.hpp"
+#include "green/signals.hpp"
 #include "io/door.hpp"
 #include "io/signal_actions.hpp"
+#include "patch/dispatch.hpp"
 #include "sys/auxv.hpp"
 #include "sys/own_handlers.hpp"
 #include "sys/report.hpp"
@@ -28,8 +29,7 @@ using detail::fiber_state;
 
 extern "C" [[gnu::visibility("hidden")]] void weft_green_sigreturn();
 
-// libc's second signal of its own: between green threads it is never the kernel's.
-constexpr int tick_signal = 33;
+constexpr std::uint32_t due_tick = 2;
 
 int timer = -1;
 
@@ -45,19 +45,16 @@ bool called_by_weft(const std::uint64_t* stack) noexcept {
   return false;
 }
 
-bool in_program(const detail::carrier* c, const fiber_base* f, const ucontext_t* u) noexcept {
-  const auto pc = static_cast<std::uint64_t>(u->uc_mcontext.gregs[REG_RIP]);
-  if (!f->green || f->state != fiber_state::running || (f->call & detail::no_tick) != 0) return false;
-  if (core::no_way_back(c) || io::is_own_text(pc)) return false;
-  return pc - vdso_begin >= vdso_bytes || !called_by_weft(reinterpret_cast<const std::uint64_t*>(u->uc_mcontext.gregs[REG_RSP]));
-}
-
 void give_way(hub& h, fiber_base* f) noexcept {
   ++stats.preemptions;
   core::preempt(h, f);
 }
 
 void on_tick(int, siginfo_t* info, void* context) noexcept {
+  if (info->si_code != SI_TIMER || info->si_timerid != timer) {
+    own_signal(info, static_cast<ucontext_t*>(context));
+    return;
+  }
   if (!detail::attached()) return;
   detail::carrier* c = detail::this_carrier();
   hub* h = c->home;
@@ -67,12 +64,11 @@ void on_tick(int, siginfo_t* info, void* context) noexcept {
   note_tick(f, info);
   if (!in_program(c, f, u)) {
     ++stats.missed_ticks;
-    c->due |= core::due_turn;
+    c->due |= due_tick;
     return;
   }
   give_way(*h, f);
-  asm volatile("orb %1, %0" : "+m"(f->call) : "i"(detail::computed) : "memory", "cc");
-  run_due(*h, *of(f), context);
+  run_handlers(*of(f), u);
 }
 
 struct kernel_action {
@@ -84,13 +80,26 @@ struct kernel_action {
 
 }  // namespace
 
-void start_ticking(hub&) noexcept {
-  if (timer >= 0 || !preemptive) return;
+bool in_program(const detail::carrier* c, const fiber_base* f, const ucontext_t* u) noexcept {
+  const auto pc = static_cast<std::uint64_t>(u->uc_mcontext.gregs[REG_RIP]);
+  const auto sp = static_cast<std::uint64_t>(u->uc_mcontext.gregs[REG_RSP]);
+  if (!f->green || f->state != fiber_state::running || (f->call & (detail::no_tick | detail::in_call)) != 0) return false;
+  if (c->in_weft != 0 || sp - c->signal_stack < c->signal_stack_size) return false;
+  if (io::is_own_text(pc)) return patch::is_leaving(pc);
+  return pc - vdso_begin >= vdso_bytes || !called_by_weft(reinterpret_cast<const std::uint64_t*>(sp));
+}
+
+void take_own_signal() noexcept {
   vdso_begin = sys::auxv(AT_SYSINFO_EHDR);
   constexpr std::uint64_t sa_restorer = 0x04000000;
   const kernel_action action{reinterpret_cast<void*>(&on_tick), SA_SIGINFO | SA_RESTART | SA_NODEFER | sa_restorer,
                              reinterpret_cast<void*>(&weft_green_sigreturn), 0};
   sys::raw(SYS_rt_sigaction, tick_signal, &action, nullptr, 8);
+}
+
+void start_ticking(hub&) noexcept {
+  if (timer >= 0 || !preemptive) return;
+  if (!are_virtual) take_own_signal();
   struct {
     std::uint64_t value;
     int signal, notify, thread, unused[11];
@@ -110,21 +119,22 @@ void start_ticking(hub&) noexcept {
 
 void stop_ticking() noexcept { timer = -1; }
 
-void settle_due(io::door_frame* frame) noexcept {
-  if (!detail::attached()) return;
+bool settle_due(io::door_frame* frame) noexcept {
+  if (!detail::attached()) return false;
   detail::carrier* c = detail::this_carrier();
   hub* h = c->home;
   fiber_base* f = c->current;
-  if (h == nullptr || h != home || !f->green || f->state != fiber_state::running || c->vfork_pid != 0) return;
+  if (h == nullptr || h != home || !f->green || f->state != fiber_state::running || c->vfork_pid != 0) return false;
+  if (core::no_way_back(c)) return false;
   const std::uint32_t due = c->due;
   c->due = 0;
-  if ((due & core::due_turn) != 0 && (f->call & detail::no_tick) == 0 && !core::no_way_back(c)) {
+  if ((due & due_tick) != 0 && (f->call & detail::no_tick) == 0) {
     if (frame->vectors != 0)
       core::with_vectors_saved(*h, f, [](hub& hub, fiber_base* self) noexcept { give_way(hub, self); });
     else
       give_way(*h, f);
   }
-  run_due(*h, *of(f), nullptr);
+  return handlers_due(*of(f));
 }
 
 }  // namespace weft::green

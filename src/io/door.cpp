@@ -47,8 +47,12 @@ hub* interrupted_hub() noexcept {
 }
 
 bool settle(hub& h, detail::fiber_base* self, long& result) noexcept {
-  const handled ran = run_due_signals(h, self);
-  if (!is_ended(result)) return false;
+  handled ran = handled::none;
+  if (self->green && of_threads.settle != nullptr)
+    of_threads.settle(h, self, result);
+  else
+    ran = run_due_signals(h, self);
+  if (!is_ended(result) || result == begins_again) return false;
   if (result == signalled || result == signalled_for_good) {
     const bool again = result == signalled && ran != handled::fail;
     result = -EINTR;

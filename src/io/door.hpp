@@ -45,6 +45,9 @@ bool settle(hub& h, detail::fiber_base* self, long& result) noexcept;
 
 // settle's result for "let the kernel's own instruction run".
 inline constexpr long passes = -5200;
+// And for "the site's entry is to make the call again, when handlers have run there": of green threads only.
+inline constexpr long begins_again = -5201;
+constexpr door_answer answer_of(long result) noexcept { return {result, result == passes ? 1 : result == begins_again ? 2 : 0}; }
 
 // Runs `op(hub)` for a site on a hub that has company; while it runs, signals can end the fiber's waits (signals.hpp). `vectors`: the
 // site's function may keep values in vector registers, a switch from here saves them.
@@ -63,7 +66,7 @@ door_answer cooperate_on(hub& h, bool vectors, Op op) noexcept {
     }
     const bool again = settle(h, self, result);
     self->live_vectors = before;
-    if (!again) return {result, result == passes};
+    if (!again) return answer_of(result);
   }
 }
 

@@ -1,6 +1,7 @@
 // fork and its kin. A child with its own memory gets its own poller; a child in this memory (vfork, posix_spawn) must not touch
 // Weft's state, so everything it calls passes through.
 #include <cerrno>
+#include <csignal>
 #include <sched.h>
 
 #include "io/after_fork.hpp"
@@ -35,7 +36,10 @@ template <class Call>
 door_answer make_child(child kind, Call call) noexcept {
   switch (kind) {
     case child::thread: return pass_on;
-    case child::borrows_memory: expect_child(true); return pass_on;
+    case child::borrows_memory:
+      if (hub* h = own_hub(); h != nullptr && before_borrowing_child != nullptr) before_borrowing_child();
+      expect_child(true);
+      return pass_on;
     case child::shares_memory: expect_child(false); return pass_on;
     // Its copy of the mark names the parent, so all its calls pass; the parent takes its own mark back at the next call.
     case child::goes_elsewhere: expect_child(true); return pass_on;
@@ -45,7 +49,12 @@ door_answer make_child(child kind, Call call) noexcept {
   if (h == nullptr) return pass_on;
   facts::note_duplicate();
   futex::hold_all();
+  // Green threads' signals are not in order in the child before it has heard that it is one.
+  constexpr std::uint64_t all = ~std::uint64_t{0};
+  std::uint64_t mask = 0;
+  if (h->threads) sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, 8);
   const long pid = call();
+  if (h->threads && pid != 0) sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, 8);
   if (pid == 0)
     futex::release_all_in_child(h);
   else

@@ -26,12 +26,17 @@ bool convertible(long number) noexcept;
 // Puts Weft's entry in front of the handlers that the program has installed already.
 void adopt_actions() noexcept;
 
+// From now on green threads have masks and pending signals of their own (src/green/signals.hpp). The entry stands in front of every
+// handler, and of the default action of signals that one thread's call brings upon it, or a fault; the kernel blocks nothing while it runs.
+// `restorer`: the return stub of handlers that have none. `tick`: a signal that is Weft's own in the kernel.
+void actions_for_threads(const void* restorer, int tick) noexcept;
+
 // Where libweft.so's own code lies. A handler that interrupted it outside of any call makes its calls in the kernel, for nothing can
 // park there; it must not leave by siglongjmp. Never set where Weft is linked into the program: its code is then the program's.
 void note_own_text(const void* begin, const void* end) noexcept;
 bool is_own_text(std::uint64_t address) noexcept;
 
-// The program's action, for the entry. Callable in a signal handler.
+// The program's action, for the entry. Callable in a signal handler. Where there are no green threads it is known of handlers only.
 signal_action action_of(int number) noexcept;
 // SA_RESETHAND: the default again.
 void reset_action(int number) noexcept;

@@ -21,6 +21,7 @@
 //     poller. The hub gives it to the fiber that is in a call and running, else to main if it is parked in a call, else to the fiber that
 //     has been parked in one for longest. Without any, the handler is called at once, on the stack of whoever polls, where nothing
 //     can park.
+// Green threads have all this to themselves, and other rules: src/green/signals.hpp, by way of `thread_signals`.
 // The signal mask is the OS thread's. Signals of faults (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS) and libc's own two are
 // left to the kernel.
 #pragma once
@@ -46,7 +47,16 @@ enum class handled : std::uint8_t {
   fail,     // it has not
 };
 
+// What src/green does for its threads; null while there are none.
+struct thread_signals {
+  // The kernel has called the entry. False: the entry goes on.
+  bool (*came)(int number, siginfo_t* info, void* context);
+  // door.hpp's settle for a green thread: its handlers run when the call comes back to its site.
+  void (*settle)(detail::hub& h, detail::fiber_base* self, long& result) noexcept;
+};
+inline thread_signals of_threads{};
+
 // Runs the handlers of the signals that are due on the running fiber. It may never return.
-handled run_due_signals(hub& h, detail::fiber_base* self) noexcept;
+handled run_due_signals(detail::hub& h, detail::fiber_base* self) noexcept;
 
 }  // namespace weft::io

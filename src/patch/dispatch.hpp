@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace weft::patch {
 
@@ -26,7 +27,9 @@ inline constexpr std::size_t frame_to_caller_stack = sizeof(call_frame) + 128;
 // A handler's answer, returned in rax and rdx.
 struct verdict {
   long result;  // as the kernel returns it: >= 0, or -errno
-  long pass;    // not 0: ignore `result` and execute the original instruction, with the original stack pointer
+  // 1: ignore `result` and execute the original instruction, with the original stack pointer. 2, only with carrier::due set: ask the
+  // handler again.
+  long pass;
 };
 
 // May park the calling fiber before it answers. Must not throw C++ exceptions through libc functions that are not prepared
@@ -45,8 +48,31 @@ inline void set_handler(long nr, handler h) noexcept { __atomic_store_n(&weft_pa
 // Sets handlers besides those of src/io, before sites are chosen by whether their call has one. Set by src/green.
 inline void (*more_handlers)() noexcept = nullptr;
 
-// Called by the entry when carrier::due is set after a handler has answered. May switch, and run signal handlers of the program's.
-extern "C" __attribute__((visibility("hidden"))) void (*weft_patch_due)(call_frame* frame);
+// Called by the entry when carrier::due is set after a handler has answered. May switch. Not 0: the entry sends signal 33 to the thread
+// in weft_patch_self (process, thread), whose handler finds itself at one of the two addresses below and runs handlers of the program's
+// there; then the entry asks again.
+extern "C" __attribute__((visibility("hidden"))) int (*weft_patch_due)(call_frame* frame);
+extern "C" __attribute__((visibility("hidden"))) int weft_patch_self[2];
+extern "C" __attribute__((visibility("hidden"))) const char weft_patch_entry_interrupted[], weft_patch_entry_plain_interrupted[];
+
+// Where the entry only gives back what is the caller's: as good as the caller's own code.
+extern "C" __attribute__((visibility("hidden"))) const char weft_patch_entry_leaving[], weft_patch_entry_left[],
+    weft_patch_entry_plain_leaving[], weft_patch_entry_plain_left[];
+
+inline bool is_leaving(std::uint64_t pc) noexcept {
+  const auto in = [pc](const char* from, const char* to) {
+    return pc >= reinterpret_cast<std::uint64_t>(from) && pc < reinterpret_cast<std::uint64_t>(to);
+  };
+  return in(weft_patch_entry_leaving, weft_patch_entry_left) || in(weft_patch_entry_plain_leaving, weft_patch_entry_plain_left);
+}
+inline bool is_interrupted_entry(std::uint64_t pc) noexcept {
+  return pc == reinterpret_cast<std::uint64_t>(weft_patch_entry_interrupted) ||
+         pc == reinterpret_cast<std::uint64_t>(weft_patch_entry_plain_interrupted);
+}
+// What lies on the stack of an interrupted entry: the handler's answer.
+struct kept_answer {
+  long pass, result;
+};
 
 // Where trampolines call (entry.S); not C++ functions. The second is for sites at which no vector register holds anything.
 extern "C" __attribute__((visibility("hidden"))) void weft_patch_entry();

@@ -3,6 +3,8 @@
 // Relies on the trampoline's contract (trampoline.cpp):
 //   rax  system call number           rcx  the handler, not null
 //   r11  address after the site       rsp  return address into the trampoline, then the caller's red zone
+// When carrier::due is set after the handler has answered, weft_patch_due is asked: not 0 has the handlers of signals run here; 2 in rdx
+// (verdict::pass) has the call be made again afterwards.
 // Gives back: rcx = 0 and the result in rax, or rcx != 0 and the number in rax, all other registers as they came.
 // Must never touch a vector register, errno, or memory other than this stack.
 //
@@ -11,8 +13,8 @@
 
 	.text
 	.macro entry name, vectors
-	.globl	\name
-	.hidden	\name
+	.globl	\name, \name\()_leaving, \name\()_left, \name\()_interrupted
+	.hidden	\name, \name\()_leaving, \name\()_left, \name\()_interrupted
 	.type	\name, @function
 	.p2align 5
 \name:
@@ -52,8 +54,9 @@
 	lea	8(%rsp), %rdi
 	mov	%rax, %rsi
 	and	$-16, %rsp
-	call	*%rcx
+0:	call	*%rcx
 	cmpl	$0, %gs:60	// carrier::due
+\name\()_leaving:
 	jne	2f
 1:	mov	%rbp, %rsp
 	.cfi_def_cfa_register rsp
@@ -80,6 +83,7 @@
 	.cfi_def_cfa_offset 136
 	.cfi_offset rip, -144	// in the red zone now, which a signal handler does not touch
 	ret
+\name\()_left:
 	// Something came up inside Weft. The handler's answer is kept over it.
 	.cfi_def_cfa rbp, 216
 	.cfi_offset rip, -144
@@ -92,11 +96,29 @@
 	.cfi_offset r9, -168
 2:	push	%rax
 	push	%rdx
-	lea	8(%rbp), %rdi
+3:	lea	8(%rbp), %rdi
 	call	*weft_patch_due(%rip)
-	pop	%rdx
+	test	%eax, %eax
+	jz	4f
+	// Handlers of signals are to run here, where all that a caller expects to be preserved is in its registers or above: Weft's own
+	// signal, to this thread, has the kernel make the frame for them.
+	mov	$234, %eax	// tgkill
+	mov	weft_patch_self(%rip), %edi
+	mov	weft_patch_self+4(%rip), %esi
+	mov	$33, %edx
+	syscall
+\name\()_interrupted:
+	jmp	3b
+4:	pop	%rdx
 	pop	%rax
-	jmp	1b
+	cmp	$2, %rdx
+	jne	1b
+	// The call is made again, by its handler.
+	mov	64(%rbp), %rsi
+	lea	weft_patch_handlers(%rip), %rcx
+	mov	(%rcx,%rsi,8), %rcx
+	lea	8(%rbp), %rdi
+	jmp	0b
 	.cfi_endproc
 	.size	\name, .-\name
 	.endm

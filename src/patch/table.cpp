@@ -5,6 +5,7 @@ namespace weft::patch {
 
 handler weft_patch_handlers[handler_count];
 
-void (*weft_patch_due)(call_frame* frame) = [](call_frame*) {};
+int (*weft_patch_due)(call_frame* frame) = [](call_frame*) { return 0; };
+int weft_patch_self[2];
 
 }  // namespace weft::patch

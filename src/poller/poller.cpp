@@ -12,22 +12,16 @@
 
 namespace weft::poller {
 
-int number_elsewhere(int fd) noexcept {
+int move_up(int fd) noexcept {
   // As high as the limit lets it, without raising the kernel's table beyond what it has anyway.
   static constexpr int places[] = {1000, 200, 60};
-  long up = -1;
   for (const int from : places) {
-    up = sys::raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, from);
-    if (up >= 0) break;
+    const long up = sys::raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, from);
+    if (up < 0) continue;
+    sys::raw(SYS_close, fd);
+    return static_cast<int>(up);
   }
-  return static_cast<int>(up);
-}
-
-int move_up(int fd) noexcept {
-  const int up = number_elsewhere(fd);
-  if (up < 0) return fd;
-  sys::raw(SYS_close, fd);
-  return up;
+  return fd;
 }
 
 void poller::wake() noexcept {

@@ -33,8 +33,10 @@ static int green; /* the scene is played under Weft */
 
 static void *run_thread(void *arg) {
   struct thread *t = arg;
-  t->tid = (pid_t)syscall(SYS_gettid);
-  if (t == threads && green && t->tid >= first_green_tid) QUIETLY(syscall(SYS_write, 2, "stage: a green thread\n", 22) < 0);
+  const pid_t tid = (pid_t)syscall(SYS_gettid);
+  /* Before others know it: they take its next wait for the scene's. */
+  if (t == threads && green && tid >= first_green_tid) QUIETLY(syscall(SYS_write, 2, "stage: a green thread\n", 22) < 0);
+  t->tid = tid;
   return t->fn(t->arg);
 }
 
@@ -55,13 +57,6 @@ void *finish(pthread_t thread) {
   OK(pthread_join(thread, &result));
   return result;
 }
-
-static void *sleep_for_ever(void *arg) {
-  for (;;) sleep(1000);
-  return arg;
-}
-
-void have_company(void) { let_block(start(sleep_for_ever, NULL)); }
 
 static struct thread *known(pthread_t thread) {
   for (int i = thread_count; i-- > 0;)

@@ -1,0 +1,42 @@
+// What becomes of a signal for which the program has no handler. The process's own fate is the kernel's to decide.
+#include "green/signals.hpp"
+#include "sys/syscall.hpp"
+
+namespace weft::green {
+namespace {
+
+bool is_default(const signal_action& a) noexcept { return a.handler == reinterpret_cast<void*>(SIG_DFL); }
+
+void give_default_action(int number) noexcept {
+  const signal_action usual{};
+  sys::raw(SYS_rt_sigaction, number, &usual, nullptr, set_bytes);
+}
+
+}  // namespace
+
+usual usual_action(int number) noexcept {
+  switch (number) {
+    case SIGCHLD: case SIGURG: case SIGWINCH: case SIGCONT: return usual::ignored;
+    case SIGSTOP: case SIGTSTP: case SIGTTIN: case SIGTTOU: return usual::stops;
+    default: return usual::ends;
+  }
+}
+
+bool is_ignored(const signal_action& a, int number) noexcept {
+  return a.handler == reinterpret_cast<void*>(SIG_IGN) || (is_default(a) && usual_action(number) == usual::ignored);
+}
+
+void carry_out(int number, const siginfo_t& info) noexcept {
+  // Weft's own handler may stand in the kernel, although the program has none.
+  if (usual_action(number) == usual::ends) give_default_action(number);
+  const std::uint64_t others = ~signal_bit(number);
+  const long process = sys::raw(SYS_getpid), me = sys::raw(SYS_gettid);
+  sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &others, nullptr, set_bytes);
+  if (sys::raw(SYS_rt_tgsigqueueinfo, process, me, number, &info) != 0) sys::raw(SYS_tgkill, process, me, number);
+  // The process was stopped, and goes on; or nothing can end it (the first process of a namespace).
+  sync_kernel_mask(true);
+}
+
+void let_fault_happen(int number) noexcept { give_default_action(number); }
+
+}  // namespace weft::green
