@@ -75,6 +75,7 @@ void look_elsewhere(collected& all) {
       if (std::memcmp(file->e_ident, ELFMAG, SELFMAG) != 0) continue;
       all.elsewhere.push_back(describe_image(m->l_name, m->l_addr, reinterpret_cast<const ElfW(Phdr)*>(m->l_addr + file->e_phoff),
                                              file->e_phnum));
+      all.elsewhere.back().elsewhere = true;
     }
 #else
   (void)all;

@@ -23,6 +23,7 @@ struct elf_image {
   std::string build_id;           // lower-case hex; empty without a note
   bool text_relocations = false;  // the loader may still write into its text
   bool go = false;                // made by Go's toolchain
+  bool elsewhere = false;         // in a namespace of dlmopen's
 
   bool holds(std::uintptr_t address) const noexcept;
   std::string name() const;  // the path without its folders, "main program" for the unnamed one

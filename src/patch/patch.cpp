@@ -1,6 +1,5 @@
 #include "patch/patch.hpp"
 
-#include <dlfcn.h>
 #include <sys/syscall.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <optional>
 
 #include "patch/load_watch.hpp"
+#include "patch/pinned_images.hpp"
 #include "patch/policy.hpp"
 #include "patch/prepare.hpp"
 #include "patch/registry.hpp"
@@ -168,28 +168,15 @@ void forget_unloaded(const std::vector<elf_image>& images) {
   std::erase_if(known, [](const known_object& k) { return k.image.path == "(unloaded)"; });
 }
 
-// Keeps objects mapped that another thread might unload while they are looked at. Not needed under the loader's lock.
-class pins {
-public:
-  explicit pins(const std::vector<elf_image>& images) {
-    for (const elf_image& i : images)
-      if (i.path.find('/') != std::string::npos)
-        if (void* h = dlopen(i.path.c_str(), RTLD_LAZY | RTLD_NOLOAD)) handles_.push_back(h);
-  }
-  ~pins() {
-    for (void* h : handles_) dlclose(h);
-  }
-  pins(const pins&) = delete;
-
-private:
-  std::vector<void*> handles_;
-};
-
-result patch_exclusively(const choice& which, const options& o) {
+// `kept`: what cannot go meanwhile; null under the loader's lock, where nothing can.
+result patch_exclusively(const choice& which, const options& o, const pinned_images* kept) {
   result r;
   const std::uint64_t began = sys::monotonic_ns();
   std::vector<elf_image> images = loaded_images();
   forget_unloaded(images);
+  // Who came after those were pinned may go at any moment. The next turn looks at them.
+  const auto not_kept = [&](const elf_image& i) { return kept != nullptr && !kept->holds(i); };
+  if (std::erase_if(images, not_kept) > 0 && !which.by_name) loads_seen = true;
 
   const finder look;
   std::vector<std::size_t> chosen;
@@ -249,16 +236,19 @@ struct exclusive {
   }
 };
 
+const choice everything{[](const elf_image&) { return true; }, false};
+
 // Patches what has been loaded since, unless somebody is patching: that one looks again when it has finished. Never waits: the caller
 // may hold the loader's lock, which the other one may want.
-void patch_what_was_loaded() noexcept {
-  while (loads_seen.load() && one_at_a_time.try_lock()) {
+void patch_what_was_loaded(bool under_loaders_lock) {
+  while (loads_seen.load()) {
+    // Pinned before the lock and let go after it: both may wait for the loader's lock, or run the program's code.
+    std::optional<pinned_images> kept;
+    if (!under_loaders_lock) kept.emplace();
+    if (!one_at_a_time.try_lock()) return;
     const exclusive mine;
     loads_seen = false;
-    try {
-      patch_exclusively({[](const elf_image&) { return true; }, false}, {});
-    } catch (const std::bad_alloc&) {  // its calls block their thread
-    }
+    patch_exclusively(everything, {}, kept ? &*kept : nullptr);
   }
 }
 
@@ -267,26 +257,32 @@ void loads_changed() {
   if (patching.load() == sys::raw(SYS_gettid) || !loads_are_consistent()) return;
   const int before = errno;
   loads_seen = true;
-  patch_what_was_loaded();
+  try {
+    patch_what_was_loaded(true);
+  } catch (const std::bad_alloc&) {  // its calls block their thread
+  }
   errno = before;
 }
 
 result patch_chosen(const choice& which, const options& o) {
   result r;
   {
+    const pinned_images kept;
     one_at_a_time.lock();
     const exclusive mine;
-    const pins kept(loaded_images());
-    r = patch_exclusively(which, o);
+    const bool watched_before = watching;
+    r = patch_exclusively(which, o, &kept);
+    // Before the watch stood, other threads may have loaded something unseen.
+    if (!which.by_name && !watched_before && watching && r.stopped_threads > 0) loads_seen = true;
   }
-  patch_what_was_loaded();
+  patch_what_was_loaded(false);
   return r;
 }
 
 }  // namespace
 
 result patch_all_objects(const options& o) {
-  return patch_chosen({[](const elf_image&) { return true; }, false}, o);
+  return patch_chosen(everything, o);
 }
 
 result patch_object_named(std::string_view name, const options& o) {
