@@ -3,20 +3,21 @@
 #   tests/run.sh [--clang] [--asan | --tsan] [--soak] [--suite NAME]... [TEST]...
 #     --clang   with clang, in build-clang/        --asan  ASan and UBSan, in build-asan/
 #     --tsan    the tests without descriptors under TSan, in build-tsan/
-#     --soak    every test twenty times; the shuffling scheduler's tests with 1,000 seeds (WEFT_TEST_SEEDS)
+#     --soak    every test twenty times; the shuffling scheduler's tests with 1,000 seeds (WEFT_TEST_SEEDS); then mixed load on
+#               green threads, a minute for each of WEFT_SOAK_SEEDS seeds (5; tests/green/soak.py repeats one)
 #     --suite   only that suite: unit, insides, io, shim, libraries, faults, differential, audit, green,
 #               examples, support, tree. TEST: names as meson knows them.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tests/support/setup.sh"
 
-dir=build options=() selection=() multiplier=1 sanitizer=
+dir=build options=() selection=() multiplier=1 sanitizer= soak=
 while [ $# -gt 0 ]; do
     case $1 in
         --clang) dir+=-clang; export CC=clang CXX=clang++ ;;
         --asan) dir+=-asan sanitizer=address,undefined multiplier=5 ;;
         --tsan) dir+=-tsan sanitizer=thread multiplier=10; selection+=(--suite unit) ;;
-        --soak) selection+=(--repeat 20); export WEFT_TEST_SEEDS=1000; multiplier=$((multiplier * 5)) ;;
+        --soak) soak=yes; selection+=(--repeat 20); export WEFT_TEST_SEEDS=1000; multiplier=$((multiplier * 5)) ;;
         --suite) [ $# -gt 1 ] || weft_die "--suite wants a name"; selection+=(--suite "$2"); shift ;;
         -h|--help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
         -*) weft_die "unknown option $1" ;;
@@ -41,4 +42,10 @@ rm -f "$log"
 meson test -C "$root/$dir" --no-rebuild --timeout-multiplier "$multiplier" "${selection[@]}" \
     </dev/null >"$root/$dir/meson-logs/run.txt" 2>&1 || true
 [ -f "$log" ] || cat "$root/$dir/meson-logs/run.txt" >&2
-exec python3 -B "$root/tests/support/summary.py" "$log"
+status=0
+if [ -n "$soak" ] && [ -z "$sanitizer" ]; then
+    weft_say "mixed load on green threads"
+    python3 -B "$root/tests/green/soak.py" --build "$root/$dir" --seconds 60 --seeds "${WEFT_SOAK_SEEDS:-5}" </dev/null || status=1
+fi
+python3 -B "$root/tests/support/summary.py" "$log" || status=$?
+exit $status
