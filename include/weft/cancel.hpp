@@ -49,6 +49,8 @@ public:
   }
 
 private:
+  friend struct detail::task_access;
+
   struct entered {
     detail::hub& home;
     detail::scope& s;

@@ -55,6 +55,8 @@ public:
   void notify_all() { notify(static_cast<std::size_t>(-1)); }
 
 private:
+  friend struct detail::task_access;
+
   static std::cv_status status(bool notified) { return notified ? std::cv_status::no_timeout : std::cv_status::timeout; }
   template <class Predicate>
   bool wait_pred(std::unique_lock<mutex>& lock, detail::nanos deadline, Predicate& pred) {

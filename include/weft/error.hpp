@@ -43,7 +43,8 @@ public:
   ~deadlock() override;
 };
 
-// A call that would have to park was made where parking is impossible: on a signal stack, or inside the runtime.
+// A call that would have to park was made where parking is impossible: in the body of a coroutine, on a signal stack, or inside the
+// runtime.
 class WEFT_API would_block_hub : public error {
 public:
   explicit would_block_hub(const char* reason) : error(std::string("cannot park here: ") + reason) {}

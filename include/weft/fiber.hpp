@@ -17,6 +17,9 @@
 
 namespace weft {
 
+template <class T = void>
+class fiber;
+
 // A handle on a fiber of whatever result. Copyable, cheap.
 class WEFT_API any_fiber {
 public:
@@ -79,6 +82,8 @@ protected:
   bool join_until(detail::nanos deadline) const;
   // Joins; throws the failure, timeout_error, or fiber_cancelled. Afterwards there is a value.
   void wait_value(detail::nanos deadline) const;
+  // The same when it is over.
+  void settle() const;
   // Throws result_taken when it was taken before.
   void take_value() const;
 
@@ -95,8 +100,25 @@ private:
   static void release_far(detail::fiber_base* f) noexcept;
 };
 
+namespace detail {
+
+// What spawn makes of a function that returns R: a fiber. Of one that returns a task: weft/task.hpp.
+template <class R>
+struct start_as {
+  template <class F, class... Args>
+  static auto start(const spawn_options& options, F&& fn, Args&&... args) {
+    return handle<R>(spawn_block<R>(options, std::forward<F>(fn), std::forward<Args>(args)...));
+  }
+  template <class T>
+  static fiber<T> handle(fiber_base* f) noexcept {
+    return fiber<T>(f);
+  }
+};
+
+}  // namespace detail
+
 // A handle on a fiber whose function returns T.
-template <class T = void>
+template <class T>
 class fiber : public any_fiber {
 public:
   using value_type = T;
@@ -111,13 +133,22 @@ public:
     return get_until(detail::deadline_after(detail::current_hub(), d));
   }
 
+  // The same when it is over, whatever is due for the caller.
+  T weft_take() const {
+    settle();
+    return taken();
+  }
+
 private:
-  template <class F, class... Args>
-  friend auto spawn(spawn_options, F&&, Args&&...);
+  template <class R>
+  friend struct detail::start_as;
   explicit fiber(detail::fiber_base* f) noexcept : any_fiber(f) {}
 
   T get_until(detail::nanos deadline) const {
     wait_value(deadline);
+    return taken();
+  }
+  T taken() const {
     if constexpr (std::is_void_v<T>) {
       return;
     } else {
@@ -134,9 +165,10 @@ private:
 // Starts `fn(args...)` in a fiber of this OS thread's hub. It runs when the caller next parks or yields, never before spawn
 // returns. fn and args are moved or copied into the fiber (std::ref to share). Throws out_of_stacks, and what copying throws.
 template <class F, class... Args>
+  requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
 auto spawn(spawn_options options, F&& fn, Args&&... args) {
   using result = std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>;
-  return fiber<result>(detail::spawn_block<result>(options, std::forward<F>(fn), std::forward<Args>(args)...));
+  return detail::start_as<result>::start(options, std::forward<F>(fn), std::forward<Args>(args)...);
 }
 template <class F, class... Args>
   requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>

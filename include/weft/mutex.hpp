@@ -67,6 +67,7 @@ public:
 private:
   friend class condition_variable;
   friend class recursive_mutex;
+  friend struct detail::task_access;
 
   bool lock_slowly(detail::nanos deadline, bool uncancellable);
   void hand_over() noexcept;

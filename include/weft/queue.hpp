@@ -213,6 +213,8 @@ public:
   std::default_sentinel_t end() const noexcept { return {}; }
 
 private:
+  friend struct detail::task_access;
+
   struct getter : detail::waiter {
     explicit getter(std::optional<T>& into) noexcept : waiter("queue.get"), item(into) {}
     std::optional<T>& item;

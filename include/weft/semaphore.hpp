@@ -61,6 +61,9 @@ public:
   }
   void unlock() { release(); }
 
+private:
+  friend struct detail::task_access;
+
 protected:
   detail::hub* home_;
   std::size_t permits_;  // not 0 only while nobody waits

@@ -83,6 +83,8 @@ public:
   std::vector<std::exception_ptr> errors() const;
 
 private:
+  friend struct detail::task_access;
+
   struct child : detail::wait_node {
     task_group* group = nullptr;
     any_fiber fiber;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "weft/any_waitable.hpp"
+#include "weft/async.hpp"
+#include "weft/async_generator.hpp"
 #include "weft/async_result.hpp"
 #include "weft/cancel.hpp"
 #include "weft/channel.hpp"
@@ -15,6 +17,7 @@
 #include "weft/fiber_local.hpp"
 #include "weft/file.hpp"
 #include "weft/gather.hpp"
+#include "weft/generator.hpp"
 #include "weft/greenlet.hpp"
 #include "weft/hub.hpp"
 #include "weft/io.hpp"
@@ -30,6 +33,7 @@
 #include "weft/shared_mutex.hpp"
 #include "weft/signal.hpp"
 #include "weft/stream.hpp"
+#include "weft/task.hpp"
 #include "weft/task_group.hpp"
 #include "weft/thread_pool.hpp"
 #include "weft/timer.hpp"

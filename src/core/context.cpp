@@ -132,7 +132,8 @@ namespace {
   }
 }
 
-// Binds a stack to a fiber that runs for the first time. False when there is none.
+}  // namespace
+
 bool bind(hub& h, fiber_base* f) noexcept {
   f->stk = h.stacks.take(f->stack_log2);
   if (f->stk == nullptr) return false;
@@ -145,8 +146,6 @@ bool bind(hub& h, fiber_base* f) noexcept {
   if (h.annotate && __tsan_create_fiber != nullptr) head->tsan = __tsan_create_fiber(0);
   return true;
 }
-
-}  // namespace
 
 void (*fiber_body)(fiber_base* f) noexcept = nullptr;
 
@@ -212,6 +211,7 @@ namespace {
 [[gnu::noinline]] fiber_base* first_run(hub& h, fiber_base* next) noexcept {
   fiber_base* self = h.block->current;
   while (next->context == nullptr && next != self) {  // main has no context before its first switch
+    if (next->in_task) return give_turn(h, next);
     if (bind(h, next)) break;
     // No stack: the fiber fails without having run (whoever joins it hears why), and the next one has its turn. This is the middle
     // of another fiber's park: the destructors and handlers that run here cannot park.

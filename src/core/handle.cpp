@@ -250,6 +250,10 @@ bool any_fiber::join_until(detail::nanos deadline) const {
 
 void any_fiber::wait_value(detail::nanos deadline) const {
   if (!join_until(deadline)) throw timeout_error("the fiber did not end in time");
+  settle();
+}
+
+void any_fiber::settle() const {
   f_->observed = true;
   switch (f_->result) {
     case outcome::exception: std::rethrow_exception(core::exception_of(f_));

@@ -10,6 +10,7 @@
 #include "core/slab.hpp"
 #include "core/stack_pool.hpp"
 #include "core/timer_queue.hpp"
+#include "core/turns.hpp"
 #include "poller/poller.hpp"
 #include "weft/detail/runtime.hpp"
 
@@ -90,6 +91,7 @@ struct hub {
   waiter* last_one = nullptr;    // main, waiting at the end for live == 1
   wait_list quiet;               // fibers that wait for all the others to be parked
   core::stack_pool stacks;
+  core::task_turns tasks;
 
   // -- time
   core::timer_queue timers;
@@ -171,6 +173,9 @@ bool parking_impossible(const hub& h) noexcept;
 
 // Set by the public layers: told once when nothing can ever run again (see deadlock in hub.cpp). Bounded code.
 extern void (*on_stuck)(hub& h, bool certain) noexcept;
+
+// What the timer of a waiter does.
+void wake_timed_out(detail::timer_node* t) noexcept;
 
 // For timer_queue::nearing (park.cpp).
 void sleeper_nears(const detail::timer_node& t, int stage) noexcept;

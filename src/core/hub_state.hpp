@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "core/hub.hpp"
@@ -49,6 +50,9 @@ extern void (*invoke_on_own_thread)(fiber_base* f);
 void hand_on_thrown(fiber_base* from, fiber_base* to);
 // The running fiber's fiber_local values and name go.
 void drop_extra(fiber_base* f) noexcept;
+
+// Appends, a line each, the coroutines that await one another, from the one that is suspended in `at` outwards. Set by src/task.
+extern void (*describe_awaits)(const detail::suspension& at, std::string& out);
 
 // Destroys a fiber's fiber_local values, on the fiber's own stack, after its body. Set by src/sync.
 extern void (*destroy_fiber_locals)(void* locals) noexcept;

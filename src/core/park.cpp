@@ -32,8 +32,6 @@ scope& scope_of(detail::timer_node* t) noexcept {
   return true;
 }
 
-void wake_timed_out(detail::timer_node* t) noexcept { detail::unpark(waiter_of(t), wake::timeout); }
-
 // What is due for `f`, shields considered; `pending` when nothing is. What parks while exceptions unwind the fiber (`uncaught` of
 // them) is a destructor that cleans up: it is let finish, but scopes that it entered itself still count.
 wake due_for(const fiber_base* f, std::uint32_t uncaught) noexcept {
@@ -68,7 +66,9 @@ void scope_timed_out(detail::timer_node* t) noexcept {
 
 }  // namespace
 
-bool parking_impossible(const hub& h) noexcept { return no_way_back(h.block); }
+void wake_timed_out(detail::timer_node* t) noexcept { detail::unpark(waiter_of(t), wake::timeout); }
+
+bool parking_impossible(const hub& h) noexcept { return no_way_back(h.block) || h.block->current->in_task; }
 
 // A sleeper's control block and stack have long left the caches: they are fetched before its turn comes.
 void sleeper_nears(const detail::timer_node& t, int stage) noexcept {
@@ -106,7 +106,7 @@ wake cancellation_due(hub& h) noexcept {
 wake park_with_care(hub& h, waiter& w, nanos deadline) noexcept {
   fiber_base* self = w.fiber;
   wake refused = wake::pending;
-  if (core::no_way_back(h.block)) [[unlikely]]
+  if (core::parking_impossible(h)) [[unlikely]]
     refused = wake::impossible;
   else if (self->cancel_hint && !w.uncancellable) [[unlikely]]
     refused = cancellation_due(h);
@@ -163,7 +163,7 @@ wake yield_with_care(hub& h) noexcept {
   fiber_base* self = current_fiber();
   if (self->cancel_hint) [[unlikely]]
     if (const wake due = cancellation_due(h); due != wake::pending) return due;
-  if (core::no_way_back(h.block)) [[unlikely]]
+  if (core::parking_impossible(h)) [[unlikely]]
     return wake::impossible;
   core::make_ready(self);
   ++h.stats.other_switches;

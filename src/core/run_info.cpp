@@ -58,6 +58,12 @@ frames backtrace_of(hub& h, fiber_base* f) {
   return result;
 }
 
+// The await that a coroutine of the fiber is suspended in; null when there is none.
+const detail::suspension* awaited_by(const hub& h, const fiber_base* f, bool is_task) {
+  if (is_task) return f != h.block->current && f->state != fiber_state::created ? f->leaf : nullptr;
+  return f->parked != nullptr && f->parked->awaited ? &detail::suspension_of(*f->parked) : nullptr;
+}
+
 const char* state_name(const fiber_base* f) {
   switch (f->state) {
     case fiber_state::created: return "not begun";
@@ -72,7 +78,9 @@ const char* state_name(const fiber_base* f) {
 void describe_fiber(hub& h, fiber_base* f, std::string& out) {
   const std::string_view name = f->is_main ? "main" : f->extra != nullptr && f->extra->name != nullptr ? f->extra->name : "";
   char line[200];
-  std::snprintf(line, sizeof line, "fiber %p", static_cast<void*>(f));
+  // A fiber is marked so, too, while it runs a coroutine as a part of itself.
+  const bool is_task = f->in_task && (h.tasks.by_fiber == nullptr || f != h.block->current);
+  std::snprintf(line, sizeof line, "%s %p", is_task ? "task" : "fiber", static_cast<void*>(f));
   out += line;
   if (!name.empty()) out.append(" \"").append(name).append("\"");
   out.append(": ").append(state_name(f));
@@ -84,6 +92,7 @@ void describe_fiber(hub& h, fiber_base* f, std::string& out) {
   if (f->cancel_requested) out += ", cancelled";
   out += '\n';
   if (f->site != nullptr) out.append("    spawned at ").append(symbol(f->site)).append("\n");
+  if (const detail::suspension* at = awaited_by(h, f, is_task)) describe_awaits(*at, out);
   append_frames(backtrace_of(h, f), out);
 }
 
@@ -108,6 +117,9 @@ void stuck(hub& h, bool certain) noexcept {
 [[gnu::constructor(102)]] void install() { on_stuck = stuck; }
 
 }  // namespace
+
+void (*describe_awaits)(const detail::suspension& at, std::string& out) = [](const detail::suspension&, std::string&) {};
+
 }  // namespace weft::core
 
 namespace weft {

@@ -15,8 +15,13 @@ void announce_arrival(hub& h, fiber_base* from, void* fake_stack) noexcept;
 void reap(hub& h, fiber_base* f) noexcept;
 // For a fiber that leaves more behind than a stack and errno: vector registers, exceptions in flight, sanitizers to be told.
 void jump_with_care(hub& h, fiber_base* self, fiber_base* next) noexcept;
-// Binds a stack to a fiber that runs for the first time; the fiber to run, which is another one when there was no stack.
+// Binds a stack to a fiber that has none. False when there is none to be had.
+bool bind(hub& h, fiber_base* f) noexcept;
+// For a fiber that has no stack yet: binds one. The fiber to run instead, which is another one when there was no stack, and the tasks'
+// driver when the turn is a task's.
 fiber_base* first_run(hub& h, fiber_base* next) noexcept;
+// The fiber that has the turn of `task` in its place.
+fiber_base* give_turn(hub& h, fiber_base* task) noexcept;
 void shuffle_ready(hub& h) noexcept;
 
 // On the kernel's alternate signal stack, or inside Weft itself, there is no way back from a switch.
@@ -58,13 +63,13 @@ inline fiber_base* pop_ready(hub& h) noexcept {
 }
 
 // Of the word that begins at fiber_base::cancel_hint; `call`, its third byte, is no business of a park.
-inline constexpr std::uint64_t cancel_and_vectors = 0xffff, unlisted_bit = 0x01000000;
+inline constexpr std::uint64_t cancel_and_vectors = 0xffff, unlisted_bit = 0x01000000, in_task_bit = 0x02000000;
 
 // Not 0 when a park or yield of `f` is out of the ordinary.
 [[gnu::always_inline]] inline std::uint64_t unusual(const hub& h, const fiber_base* f) noexcept {
   std::uint32_t word;
   __builtin_memcpy(&word, &f->cancel_hint, sizeof word);
-  return (word & (cancel_and_vectors | unlisted_bit)) | h.shuffle;
+  return (word & (cancel_and_vectors | unlisted_bit | in_task_bit)) | h.shuffle;
 }
 
 // Every so many switches the cycle counter tells whether I/O has waited long enough (next_ready).

@@ -31,6 +31,7 @@ long wait_fd(hub& h, int fd, core::fd_entry& e, std::uint32_t events, nanos dead
     node.unlink();
     --h.fd_waiters;
   }
+  if (why == wake::impossible) h.tasks.refused = {core::refused_wait::descriptor, fd, events, deadline};
   return ended_by(why);
 }
 
@@ -38,6 +39,7 @@ long nap(hub& h, nanos ns, nanos deadline, const char* reason) noexcept {
   const nanos until = detail::now(h) + ns;
   detail::waiter w(reason);
   const wake why = detail::park(h, w, until < deadline ? until : deadline);
+  if (why == wake::impossible) h.tasks.refused = {core::refused_wait::pause, -1, 0, until < deadline ? until : deadline};
   if (why != wake::timeout) return ended_by(why);
   return until < deadline ? 0 : timed_out;
 }

@@ -16,7 +16,8 @@ PUBLIC = {"error.hpp": "core", "fiber.hpp": "core", "waitable.hpp": "core", "can
           "socket.hpp": "net",
           "stream.hpp": "net", "listener.hpp": "net", "datagram.hpp": "net", "server.hpp": "net",
           "process.hpp": "net", "patch.hpp": "patch",
-          "task.hpp": "task", "weft.h": "capi", "weft.hpp": "task"}
+          "task.hpp": "task", "async.hpp": "task", "async_generator.hpp": "task", "generator.hpp": "task",
+          "weft.h": "capi", "weft.hpp": "task"}
 # A program's single include, where every door meets: nothing inside Weft may use it.
 UMBRELLA = "weft.hpp"
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')

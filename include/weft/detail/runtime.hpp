@@ -15,6 +15,8 @@ struct hub;         // src/core/hub.hpp
 struct fiber_base;  // below
 struct stack;       // src/core/stack_pool.hpp
 struct scope;
+struct suspension;  // detail/turns.hpp
+struct task_access;  // weft/task/access.hpp: the awaited forms of waits, which see what members see
 
 // A point on the hub's clock (CLOCK_MONOTONIC, or the virtual clock of a test), in nanoseconds.
 using nanos = std::uint64_t;
@@ -105,6 +107,7 @@ struct timer_node {
 // One wait of one fiber, on that fiber's stack. Withdrawn (unlinked, timer disarmed) by whoever wakes it, before the fiber runs.
 struct waiter : wait_node {
   explicit waiter(const char* why) noexcept;
+  waiter(const char* why, fiber_base* who) noexcept : fiber(who), reason(why) { notify = &waiter::wake_ready; }
   static WEFT_API void wake_ready(wait_node* self) noexcept;
 
   fiber_base* fiber;
@@ -114,6 +117,7 @@ struct waiter : wait_node {
   wake result = wake::pending;
   bool uncancellable = false;                  // reacquiring a mutex, joining children: cancellation waits
   bool uninterruptible = false;                // in a rewritten system call that no signal ends: disk I/O
+  bool awaited = false;                        // a co_await's: part of a task_wait (detail/turns.hpp)
   std::uint32_t uncaught;                      // exceptions that were unwinding the fiber when it parked
   timer_node timer;
 };
@@ -158,6 +162,7 @@ struct fiber_base {
   union {
     stack* stk = nullptr;
     std::uint64_t thread_pointer;  // of a green thread, which stands on a stack of the program's: its FS base
+    suspension* leaf;           // of a task, which has no stack: the await that it is suspended in
   };
   const fiber_ops* ops = nullptr;
   std::uint32_t refs = 1;       // handles + the run itself; only touched on the home hub
@@ -171,6 +176,7 @@ struct fiber_base {
   bool live_vectors = false;      // inside a rewritten system call: vector registers belong to the caller
   std::uint8_t call = 0;          // call_flags below
   bool unlisted : 1 = true;       // not in hub::all: has not parked yet
+  bool in_task : 1 = false;       // a coroutine's body runs: it suspends by co_await, and may not park. Of a task, always
   bool observed : 1 = false;      // somebody asked for the outcome
   bool is_main : 1 = false;
   bool taken : 1 = false;         // the value was moved out
@@ -251,7 +257,7 @@ inline fiber_base* current_fiber() noexcept {
   return f;
 }
 
-inline waiter::waiter(const char* why) noexcept : fiber(current_fiber()), reason(why) { notify = &waiter::wake_ready; }
+inline waiter::waiter(const char* why) noexcept : waiter(why, current_fiber()) {}
 
 // ---- core functions; all noexcept, all for the calling thread's own hub
 

@@ -1,0 +1,10 @@
+// Everything that a coroutine can co_await, besides tasks and waitables: namespace weft::async has the awaited form of what parks a fiber.
+#pragma once
+
+#include "weft/task.hpp"
+#include "weft/task/in_fiber.hpp"
+#include "weft/task/io.hpp"
+#include "weft/task/queue.hpp"
+#include "weft/task/scope.hpp"
+#include "weft/task/sync.hpp"
+#include "weft/task/time.hpp"

@@ -1,0 +1,77 @@
+// How the awaited forms of the sync primitives' waits reach what they wait in. Each primitive names this one struct its friend.
+#pragma once
+
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "weft/cancel.hpp"
+#include "weft/condition_variable.hpp"
+#include "weft/mutex.hpp"
+#include "weft/queue.hpp"
+#include "weft/semaphore.hpp"
+#include "weft/task_group.hpp"
+
+namespace weft::detail {
+
+struct task_access {
+  using entered_scope = cancel_scope::entered;
+
+  static hub& home(const semaphore& s) { return on_home(s.home_, "semaphore"); }
+  static bool take(semaphore& s) noexcept {
+    if (s.permits_ == 0) return false;
+    --s.permits_;
+    return true;
+  }
+  static wait_list& waiters(semaphore& s) noexcept { return s.waiters_; }
+
+  static hub& home(const mutex& m) { return on_home(m.home_, "mutex"); }
+  static fiber_base*& owner(mutex& m) noexcept { return m.owner_; }
+  static wait_list& waiters(mutex& m) noexcept { return m.waiters_; }
+
+  static hub& home(const condition_variable& c) { return on_home(c.home_, "condition_variable"); }
+  static wait_list& waiters(condition_variable& c) noexcept { return c.waiters_; }
+
+  template <class Q>
+  struct waiters_of {
+    using getter = typename Q::getter;
+    using putter = typename Q::putter;
+  };
+  template <class T, class Items>
+  static hub& home(const basic_queue<T, Items>& q) {
+    return on_home(q.home_, "queue");
+  }
+  template <class T, class Items>
+  static bool put_now(basic_queue<T, Items>& q, T&& item) {
+    return q.put_now(std::move(item));
+  }
+  template <class T, class Items>
+  static bool take_now(basic_queue<T, Items>& q, std::optional<T>& into) {
+    return q.take_now(into);
+  }
+  template <class T, class Items>
+  static wait_list& getters(basic_queue<T, Items>& q) noexcept {
+    return q.getters_;
+  }
+  template <class T, class Items>
+  static wait_list& putters(basic_queue<T, Items>& q) noexcept {
+    return q.putters_;
+  }
+  // Done when nothing is unfinished.
+  template <class T, class Items>
+  static completion_view all_done(basic_queue<T, Items>& q) noexcept {
+    return {q.home_, q.unfinished_ == 0 ? nullptr : &q.joiners_, nullptr};
+  }
+
+  static scope& inside(cancel_scope& s) noexcept { return s.s_; }
+
+  static completion_view all_over(task_group& g) noexcept {
+    return {g.home_, g.running_.empty() ? nullptr : &g.idle_, nullptr};
+  }
+  // The scope of a group's body, which a failing child cancels.
+  static cancel_scope*& body(task_group& g) noexcept { return g.body_; }
+  static void finish(task_group& g, std::exception_ptr failure) { g.finish(std::move(failure)); }
+};
+
+}  // namespace weft::detail

@@ -1,0 +1,142 @@
+// What all coroutines that may co_await Weft's operations have in common: the chain of who awaits whom.
+//
+// The chain of one task runs from the leaf, which is suspended in an operation, to the outermost coroutine. All belong to one control
+// block, whose turn resumes the leaf at once, however long the chain is.
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <cstdint>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include "weft/detail/turns.hpp"
+#include "weft/task/frame.hpp"
+
+namespace weft {
+
+template <class T>
+class task;
+
+namespace detail {
+
+struct promise_base {
+  promise_base* parent = nullptr;  // who awaits this one; null for the outermost
+  const char* function = nullptr;  // for humans
+  std::uint32_t line = 0;          // of its present co_await
+
+  static void* operator new(std::size_t size) { return frame_alloc(size); }
+  static void operator delete(void* frame, std::size_t size) noexcept { frame_free(frame, size); }
+
+  // A frame begins with two pointers (how to resume and how to destroy it), the promise comes next. So compilers agree for a
+  // promise that is aligned to at most 16 bytes, and no pointer to the frame need be kept.
+  static constexpr std::size_t promise_at = 2 * sizeof(void*);
+  void* frame() noexcept { return reinterpret_cast<char*>(this) - promise_at; }
+  static promise_base* of(void* frame) noexcept { return reinterpret_cast<promise_base*>(static_cast<char*>(frame) + promise_at); }
+
+  // co_await of whatever can be awaited (await.hpp).
+  template <class A>
+  decltype(auto) await_transform(A&& what, std::uint32_t at = __builtin_LINE());
+};
+
+// Whether P is the promise of a coroutine in which Weft's operations can be awaited.
+template <class P>
+concept awaits = std::derived_from<P, promise_base>;
+
+// Goes on with `frame` when the caller returns what this returns from await_suspend.
+inline std::coroutine_handle<> transfer_to(void* frame) noexcept {
+  if constexpr (direct_transfer) {
+    return std::coroutine_handle<>::from_address(frame);
+  } else {
+    transfer_later(frame);
+    return std::noop_coroutine();
+  }
+}
+
+// At its end a coroutine goes back to who awaits it; the outermost one to whoever has its turn.
+struct final_awaiter {
+  bool await_ready() const noexcept { return false; }
+  template <awaits P>
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) const noexcept {
+    promise_base* up = h.promise().parent;
+    return up == nullptr ? std::noop_coroutine() : transfer_to(up->frame());
+  }
+  void await_resume() const noexcept {}
+};
+
+// Base of the operations.
+class any_operation {
+public:
+  any_operation(const any_operation&) = delete;
+  any_operation& operator=(const any_operation&) = delete;
+
+protected:
+  any_operation() = default;
+  ~any_operation() = default;
+};
+
+// What a call of weft::async:: returns: the operation that co_await will make of it, in the frame, and its arguments. (The operation
+// itself is never moved, and g++ 12 wants to move what co_await is given.)
+template <class Op, class... Args>
+class [[nodiscard("nothing happens before it is awaited: co_await it")]] operation_call {
+public:
+  template <class... A>
+  explicit operation_call(A&&... a) : args_(std::forward<A>(a)...) {}
+  Op make() && {
+    return std::apply([](Args&... a) { return Op(std::forward<Args>(a)...); }, args_);
+  }
+
+private:
+  std::tuple<Args...> args_;
+};
+template <class A>
+inline constexpr bool is_call = false;
+template <class Op, class... Args>
+inline constexpr bool is_call<operation_call<Op, Args...>> = true;
+
+// Objects that are given as lvalues (what is waited for) are kept by reference, the rest by value.
+template <class A>
+using kept = std::conditional_t<std::is_lvalue_reference_v<A> && std::is_class_v<std::remove_reference_t<A>>, A, std::decay_t<A>>;
+template <class Op, class... Args>
+auto call(Args&&... args) {
+  return operation_call<Op, kept<Args>...>(std::forward<Args>(args)...);
+}
+
+template <class P>
+inline void check_awaits() noexcept {
+  static_assert(awaits<P>, "Weft's operations can be awaited only in a weft::task or a weft::async_generator");
+}
+
+// Base of the operations that park: made where they are awaited, in the frame, and never moved.
+template <class Waiter>
+class basic_operation : public any_operation, protected task_wait<Waiter> {
+protected:
+  template <class... A>
+  explicit basic_operation(A&&... a) noexcept : task_wait<Waiter>(std::forward<A>(a)...) {}
+  ~basic_operation() = default;
+
+  // To be called first of all in await_suspend.
+  template <class P>
+  void enter(std::coroutine_handle<P> h) noexcept {
+    check_awaits<P>();
+    this->frame = h.address();
+    this->fiber = current_fiber();
+  }
+  // As wait_on: true when it was woken, false on timeout; throws anything else.
+  bool woken() {
+    if (this->result == wake::ready) [[likely]]
+      return true;
+    throw_if_ended(current_hub(), this->result, this->reason);
+    return this->result != wake::timeout;
+  }
+};
+
+class operation : public basic_operation<waiter> {
+protected:
+  explicit operation(const char* why) noexcept : basic_operation(why, nullptr) {}
+  ~operation() = default;
+};
+
+}  // namespace detail
+}  // namespace weft

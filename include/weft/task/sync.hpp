@@ -1,0 +1,154 @@
+// co_await of what is waitable with a time limit, of semaphores, mutexes and condition variables. What they throw besides is what the
+// members of the same name throw.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <system_error>
+
+#include "weft/task.hpp"
+#include "weft/task/access.hpp"
+
+namespace weft {
+
+namespace detail {
+
+class acquire_operation : public operation {
+public:
+  acquire_operation(semaphore& s, nanos until) : operation("semaphore.acquire"), semaphore_(s), until_(until) {}
+
+  bool await_ready() {
+    check_cancelled(task_access::home(semaphore_));
+    if (!task_access::take(semaphore_)) return false;
+    result = wake::ready;
+    return true;
+  }
+  template <class P>
+  bool await_suspend(std::coroutine_handle<P> h) noexcept {
+    enter(h);
+    task_access::waiters(semaphore_).push_back(*this);
+    return suspend_on(*this, until_);
+  }
+  bool await_resume() { return woken(); }
+
+private:
+  semaphore& semaphore_;
+  nanos until_;
+};
+
+class lock_operation : public operation {
+public:
+  lock_operation(mutex& m, nanos until) : operation("mutex.lock"), mutex_(m), until_(until) {}
+
+  bool await_ready() {
+    check_cancelled(task_access::home(mutex_));
+    fiber_base*& owner = task_access::owner(mutex_);
+    if (owner == current_fiber()) [[unlikely]]
+      refuse();
+    if (owner != nullptr) return false;
+    owner = current_fiber();
+    result = wake::ready;
+    return true;
+  }
+  template <class P>
+  bool await_suspend(std::coroutine_handle<P> h) noexcept {
+    enter(h);
+    task_access::waiters(mutex_).push_back(*this);
+    return suspend_on(*this, until_);
+  }
+  std::unique_lock<mutex> await_resume() {
+    return woken() ? std::unique_lock<mutex>(mutex_, std::adopt_lock) : std::unique_lock<mutex>(mutex_, std::defer_lock);
+  }
+
+private:
+  [[noreturn]] static WEFT_API void refuse();
+
+  mutex& mutex_;
+  nanos until_;
+};
+
+// Two waits: for the notification, and then, whatever ended that, for the lock, which cancellation does not end.
+class WEFT_API condition_operation : public operation {
+public:
+  condition_operation(condition_variable& c, std::unique_lock<mutex>& lock, nanos until)
+      : operation("condition_variable.wait"), condition_(c), lock_(lock), until_(until) {}
+
+  bool await_ready() const;
+  template <class P>
+  bool await_suspend(std::coroutine_handle<P> h) {
+    enter(h);
+    return begin();
+  }
+  bool await_resume();
+
+private:
+  bool begin();
+  static bool relock(suspension& s) noexcept;
+
+  condition_variable& condition_;
+  std::unique_lock<mutex>& lock_;
+  mutex* mutex_ = nullptr;
+  nanos until_;
+  wake why_ = wake::pending;  // what ended the first wait
+};
+
+inline auto wait_on_condition(condition_variable& c, std::unique_lock<mutex>& lock, nanos until) {
+  return call<condition_operation>(c, lock, until);
+}
+
+}  // namespace detail
+
+namespace async {
+
+// Suspends until the waitable (fiber, event, result, ...) is done; what it failed with is not thrown. co_await of the waitable itself
+// throws it, and gives its value. Throws cancelled, self_join, wrong_hub.
+template <waitable W>
+auto join(const W& w) {
+  return detail::call<detail::join_operation>(w.weft_completion(), "join", detail::never);
+}
+// Same, for at most `d`; false when it is not done then.
+template <waitable W, class Rep, class Period>
+auto join_for(const W& w, std::chrono::duration<Rep, Period> d) {
+  return detail::call<detail::join_operation>(w.weft_completion(), "join", detail::deadline_after(detail::current_hub(), d));
+}
+
+// Takes a permit; true.
+inline auto acquire(semaphore& s) { return detail::call<detail::acquire_operation>(s, detail::never); }
+// Takes a permit within `d`; false when there was none in time.
+template <class Rep, class Period>
+auto acquire_for(semaphore& s, std::chrono::duration<Rep, Period> d) {
+  return detail::call<detail::acquire_operation>(s, detail::deadline_after(detail::current_hub(), d));
+}
+
+// Locks; gives the std::unique_lock that holds it: auto held = co_await async::lock(m).
+inline auto lock(mutex& m) { return detail::call<detail::lock_operation>(m, detail::never); }
+// Same, within `d`; the lock does not hold the mutex when it was not free in time.
+template <class Rep, class Period>
+auto lock_for(mutex& m, std::chrono::duration<Rep, Period> d) {
+  return detail::call<detail::lock_operation>(m, detail::deadline_after(detail::current_hub(), d));
+}
+
+// Unlocks, suspends until notified, locks again. Throws cancelled with the lock taken back.
+inline auto wait(condition_variable& c, std::unique_lock<mutex>& lock) { return detail::wait_on_condition(c, lock, detail::never); }
+// Same, for at most `d`; false when there was no notification in time.
+template <class Rep, class Period>
+auto wait_for(condition_variable& c, std::unique_lock<mutex>& lock, std::chrono::duration<Rep, Period> d) {
+  return detail::wait_on_condition(c, lock, detail::deadline_after(detail::current_hub(), d));
+}
+// Same, until pred() holds.
+template <std::predicate P>
+task<> wait(condition_variable& c, std::unique_lock<mutex>& lock, P pred) {
+  while (!pred()) co_await wait(c, lock);
+}
+// Same, until pred() holds or `d` is over; what pred() says at the end.
+template <class Rep, class Period, std::predicate P>
+task<bool> wait_for(condition_variable& c, std::unique_lock<mutex>& lock, std::chrono::duration<Rep, Period> d, P pred) {
+  const detail::nanos until = detail::deadline_after(detail::current_hub(), d);
+  while (!pred())
+    if (!co_await detail::wait_on_condition(c, lock, until)) co_return pred();
+  co_return true;
+}
+
+}  // namespace async
+}  // namespace weft

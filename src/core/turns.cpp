@@ -1,0 +1,133 @@
+#include "core/turns.hpp"
+
+#include <new>
+
+#include "core/switch.hpp"
+
+namespace weft::core {
+
+fiber_base* next_turn(hub& h, fiber_base* driver) noexcept {
+  for (;;) {
+    fiber_base* next = pick(h);
+    if (next->in_task) return next;
+    driver->state = fiber_state::parked;
+    ++h.stats.other_switches;
+    switch_to(h, driver, next);
+    next = h.tasks.due;
+    h.tasks.due = nullptr;
+    if (next != nullptr) return next;
+  }
+}
+
+fiber_base* give_turn(hub& h, fiber_base* task) noexcept {
+  h.tasks.due = task;
+  return h.tasks.driver;
+}
+
+bool make_driver(hub& h, const detail::fiber_ops* ops) noexcept {
+  const detail::fiber_block block = detail::fiber_alloc(h, ops->size, 0);
+  if (block.at == nullptr) return false;
+  auto* f = ::new (block.at) fiber_base;
+  f->home = &h;
+  f->ops = ops;
+  f->stack_log2 = block.stack_log2;
+  f->service = true;
+  f->state = fiber_state::parked;
+  if (!bind(h, f)) {
+    detail::fiber_dealloc(h, block, ops->size);
+    return false;
+  }
+  --h.blocks_out;  // it goes with the hub
+  h.tasks.driver = f;
+  return true;
+}
+
+}  // namespace weft::core
+
+namespace weft::detail {
+
+bool suspend_on(waiter& w, nanos deadline) noexcept {
+  fiber_base* self = w.fiber;
+  hub& h = *self->home;
+  if (driven* by = h.tasks.by_fiber) {
+    by->at = &suspension_of(w);
+    by->wait = &w;
+    by->deadline = deadline;
+    return true;
+  }
+  if (w.result != wake::pending) return false;
+  if (self->cancel_hint && !w.uncancellable) [[unlikely]] {
+    if (const wake due = cancellation_due(h); due != wake::pending) {
+      if (w.linked()) w.unlink();
+      w.result = due;
+      if (w.on_abort != nullptr) w.on_abort(&w);
+      return false;
+    }
+  }
+  w.uncaught = 0;  // no co_await stands in a handler or a destructor
+  if (deadline != never) {
+    w.timer.fire = core::wake_timed_out;
+    timer_arm(h, w.timer, deadline);
+  }
+  if (self->unlisted) [[unlikely]]
+    core::enlist(h, self);
+  w.since = h.cached_now;
+  self->leaf = &suspension_of(w);
+  self->parked = &w;
+  self->state = fiber_state::parked;
+  ++h.stats.parks;
+  return true;
+}
+
+bool suspend_ready(suspension& s, wake& due) noexcept {
+  fiber_base* self = current_fiber();
+  hub& h = *self->home;
+  if (driven* by = h.tasks.by_fiber) {
+    by->at = &s;
+    by->wait = nullptr;
+    by->due = &due;
+    return true;
+  }
+  if (self->cancel_hint) [[unlikely]]
+    if ((due = cancellation_due(h)) != wake::pending) return false;
+  due = wake::ready;
+  self->leaf = &s;
+  core::make_ready(h, self);
+  ++h.stats.other_switches;
+  return true;
+}
+
+void transfer_later(void* frame) noexcept { current_fiber()->home->tasks.transfer = frame; }
+
+fiber_base* task_alloc(hub& h, const task_ops* ops) noexcept {
+  if (h.tasks.driver == nullptr) [[unlikely]]
+    return nullptr;
+  bool fresh = false;
+  void* at = h.blocks.take(ops->size, fresh);
+  if (at == nullptr) return nullptr;
+  ++h.blocks_out;
+  const std::uint32_t epoch = fresh ? 0 : static_cast<fiber_base*>(at)->epoch + 1;
+  auto* f = ::new (at) fiber_base;
+  f->home = &h;
+  f->ops = ops;
+  f->refs = 2;  // the caller's and the run's own
+  f->epoch = epoch;
+  f->in_task = true;
+  f->site = __builtin_return_address(0);
+  return f;
+}
+
+void task_start(fiber_base* f) noexcept {
+  hub& h = *f->home;
+  ++h.stats.fibers_created;
+  ++h.live;
+  core::make_ready(h, f);
+  f->state = fiber_state::created;
+}
+
+void task_dealloc(fiber_base* f) noexcept {
+  f->refs = 1;
+  fiber_release(f);
+}
+
+}  // namespace weft::detail

@@ -1,0 +1,37 @@
+// The turns of tasks. A task is a runnable without a stack: its control block stands in the ready queue among those of the fibers,
+// first come, first served, and one fiber of the hub, the driver, has its turn in its place.
+//
+// Why in the same queue: fibers and tasks that wake each other then run in the order of their wakes, whatever they are, and shuffled
+// schedules, polling and the end of the hub know no difference. Why this costs fibers nothing: a task has no context, so its turn is met
+// where the first run of a fiber is, off the hot path. From task to task the driver needs no switch at all.
+#pragma once
+
+#include "weft/detail/turns.hpp"
+
+namespace weft::core {
+
+// What an op would have waited for, had it been a fiber's: a coroutine's op is refused its park and leaves this, waits for it by co_await,
+// and is tried again (src/task/io.cpp).
+struct refused_wait {
+  enum : std::uint8_t { none, descriptor, pause } what = none;
+  int fd = -1;
+  std::uint32_t events = 0;
+  detail::nanos deadline = detail::never;
+};
+
+// Of one hub.
+struct task_turns {
+  detail::fiber_base* driver = nullptr;  // made with the first task; no handle names it, and nobody cancels it
+  detail::fiber_base* due = nullptr;     // whose turn it is, set by the fiber that switches to the driver
+  detail::driven* by_fiber = nullptr;    // while a fiber runs a coroutine as a part of itself
+  void* transfer = nullptr;              // frame to go on with (detail::transfer_later)
+  refused_wait refused;
+};
+
+// The task whose turn is next. The driver lets fibers run meanwhile.
+detail::fiber_base* next_turn(detail::hub& h, detail::fiber_base* driver) noexcept;
+
+// Makes the driver, whose body is `ops`; false when there is no memory or stack for it.
+bool make_driver(detail::hub& h, const detail::fiber_ops* ops) noexcept;
+
+}  // namespace weft::core
