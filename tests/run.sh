@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds Weft and runs its tests. Installs what is missing first. The last line is "N passed, N failed[, N skipped]".
-#   tests/run.sh [--clang] [--asan | --tsan] [--soak] [--suite NAME]... [TEST]...
+#   tests/run.sh [--clang] [--asan | --tsan] [--soak] [--suite NAME]... [--without NAME]... [TEST]...
 #     --clang   with clang, in build-clang/        --asan  ASan and UBSan, in build-asan/
 #     --tsan    the tests without descriptors under TSan, in build-tsan/
 #     --soak    every test twenty times; the shuffling scheduler's tests with 1,000 seeds (WEFT_TEST_SEEDS); then mixed load on
@@ -16,8 +16,9 @@ while [ $# -gt 0 ]; do
     case $1 in
         --clang) dir+=-clang; export CC=clang CXX=clang++ ;;
         --asan) dir+=-asan sanitizer=address,undefined multiplier=5 ;;
-        --tsan) dir+=-tsan sanitizer=thread multiplier=10; selection+=(--suite unit) ;;
+        --tsan) dir+=-tsan sanitizer=thread multiplier=10; selection+=(--suite unit) options+=(-Dexamples=false) ;;
         --soak) soak=yes; selection+=(--repeat 20); export WEFT_TEST_SEEDS=1000; multiplier=$((multiplier * 5)) ;;
+        --without) [ $# -gt 1 ] || weft_die "--without wants a name"; selection+=(--no-suite "$2"); shift ;;
         --suite) [ $# -gt 1 ] || weft_die "--suite wants a name"; selection+=(--suite "$2"); shift ;;
         -h|--help) sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"; exit 0 ;;
         -*) weft_die "unknown option $1" ;;
@@ -25,7 +26,8 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ -z "$sanitizer" ] || options+=("-Db_sanitize=$sanitizer")
+# -O1 and line numbers: what the checks are put into takes gcc three times as long at -O2 with all of -g, and says no more.
+[ -z "$sanitizer" ] || options+=("-Db_sanitize=$sanitizer" -Doptimization=1 -Dc_args=-g1 -Dcpp_args=-g1)
 
 # A report ends the test, and none is lost to a fiber's stack. (Fake stacks and fibers: both sides know of each other.)
 export ASAN_OPTIONS=${ASAN_OPTIONS:-abort_on_error=0:detect_leaks=1:detect_stack_use_after_return=0}
@@ -39,7 +41,8 @@ weft_say "running the tests of $dir/"
 log=$root/$dir/meson-logs/testlog.json
 rm -f "$log"
 # Its status is not the verdict: the log tells passed, failed and skipped apart, and a run that made no log at all.
-meson test -C "$root/$dir" --no-rebuild --timeout-multiplier "$multiplier" "${selection[@]}" \
+# Two tests a processor: most of them wait most of the time.
+meson test -C "$root/$dir" --no-rebuild --num-processes $((2 * $(nproc))) --timeout-multiplier "$multiplier" "${selection[@]}" \
     </dev/null >"$root/$dir/meson-logs/run.txt" 2>&1 || true
 [ -f "$log" ] || cat "$root/$dir/meson-logs/run.txt" >&2
 status=0

@@ -1,7 +1,8 @@
-"""Memory of threads, the kernel's side included: kernel stacks, page tables and slabs (task structures) appear in no figure of the
-process, so they are read where the whole machine's are; differences within seconds, on a machine that does nothing else.
+"""Memory of threads, the kernel's side included: kernel stacks and slabs (task structures) appear in no figure of the process, so
+they are read where the whole machine's are; differences within seconds, on a machine that does nothing else.
 """
-SHARED = ("KernelStack", "PageTables", "SUnreclaim")
+OWN = ("VmRSS", "VmPTE")
+SHARED = ("KernelStack", "SUnreclaim")
 
 
 def fields(path, names):
@@ -19,8 +20,9 @@ def kernel_kb():
     return sum(fields("/proc/meminfo", SHARED).values())
 
 
-def resident_kb(pid):
-    return fields(f"/proc/{pid}/status", ("VmRSS",))["VmRSS"]
+def process_kb(pid):
+    """Resident pages and page tables."""
+    return sum(fields(f"/proc/{pid}/status", OWN).values())
 
 
 def threads(pid):
@@ -36,7 +38,7 @@ class Growth:
         self.before = self.now()
 
     def now(self):
-        return resident_kb(self.pid) + kernel_kb()
+        return process_kb(self.pid) + kernel_kb()
 
     def kb(self):
         return self.now() - self.before

@@ -93,6 +93,9 @@ public:
   process& operator=(process&& other) noexcept;
   ~process();
 
+  // Owns a child that was forked in another way. `name` is for errors.
+  static process adopt(pid_t pid, std::string name);
+
   pid_t pid() const noexcept { return pid_; }
   // This side of the pipes; without a descriptor where none was asked for. Closing in() is the child's end of input.
   stream& in() noexcept { return in_; }
@@ -131,6 +134,7 @@ public:
   pid_t detach() noexcept { return std::exchange(pid_, -1); }
 
 private:
+  process() noexcept = default;
   std::optional<exit_status> wait_to(detail::nanos deadline);
   bool collect();
   void put_away() noexcept;

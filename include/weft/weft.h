@@ -73,6 +73,13 @@ WEFT_C_API int weft_join_for(weft_fiber *fiber, void **result, int64_t timeout);
  * Errors: ETIMEDOUT, EDEADLK (the caller is among them), EINVAL (a NULL among them). */
 WEFT_C_API int weft_joinall(weft_fiber *const *fibers, size_t count, int64_t timeout);
 
+/* Waits until one of `count` fibers is over, for at most `timeout`; *which becomes its index, the first to end, or the lowest of those
+ * that were over before. Parks. Errors: ETIMEDOUT, EDEADLK (the caller is among them), EINVAL (a NULL among them, or none at all). */
+WEFT_C_API int weft_wait_any(weft_fiber *const *fibers, size_t count, size_t *which, int64_t timeout);
+/* Calls fn(fiber, arg) when the fiber is over, in a fiber of its own; at once when it is (asyncio's add_done_callback). `fiber` is
+ * lent for the call. Does not park. */
+WEFT_C_API int weft_link(weft_fiber *fiber, void (*fn)(weft_fiber *fiber, void *arg), void *arg);
+
 /* Asks a fiber to stop: its calls that park fail with ECANCELED from now on, a fiber that has not begun never does. Neither waits
  * nor parks. From any OS thread; another one than the fiber's needs a reference of its own, since the request arrives later (to be
  * had by weft_retain on the fiber's thread). Errors: ESRCH (its thread has ended). */
@@ -149,6 +156,106 @@ WEFT_C_API int weft_semaphore_acquire(weft_semaphore *semaphore, int64_t timeout
 WEFT_C_API int weft_semaphore_release(weft_semaphore *semaphore, size_t permits);
 /* Permits that could be had now; 0 while anybody waits. */
 WEFT_C_API size_t weft_semaphore_value(const weft_semaphore *semaphore);
+
+/* ---- mutexes and conditions (POSIX, error-checking; FIFO-fair) ---- */
+
+typedef struct weft_mutex weft_mutex;
+
+/* Unlocked; NULL with errno. */
+WEFT_C_API weft_mutex *weft_mutex_create(void);
+/* Unlocked, and nobody waits. NULL is allowed. */
+WEFT_C_API void weft_mutex_destroy(weft_mutex *mutex);
+/* Parks while another fiber holds it, for at most `timeout` (0: trylock). Errors: ETIMEDOUT, EDEADLK (the caller holds it). */
+WEFT_C_API int weft_mutex_lock(weft_mutex *mutex, int64_t timeout);
+/* Hands it to who has waited longest. Does not park. Errors: EPERM (the caller does not hold it). */
+WEFT_C_API int weft_mutex_unlock(weft_mutex *mutex);
+
+typedef struct weft_condition weft_condition;
+
+WEFT_C_API weft_condition *weft_condition_create(void);
+WEFT_C_API void weft_condition_destroy(weft_condition *condition);
+/* Unlocks, parks until notified, for at most `timeout`, and locks again, whatever ended the wait. Wait in a loop that looks at what is
+ * waited for. Errors: ETIMEDOUT, EPERM (the caller does not hold the mutex). */
+WEFT_C_API int weft_condition_wait(weft_condition *condition, weft_mutex *mutex, int64_t timeout);
+/* Wakes the first `count` of those who wait (SIZE_MAX: all). Does not park. */
+WEFT_C_API int weft_condition_notify(weft_condition *condition, size_t count);
+
+/* ---- queues and channels of pointers (asyncio.Queue; Go's channels and select) ---- */
+
+/* Holds up to `capacity` pointers (0: any number). */
+typedef struct weft_queue weft_queue;
+
+WEFT_C_API weft_queue *weft_queue_create(size_t capacity);
+/* Nobody may be waiting. What is in it is dropped as it is. NULL is allowed. */
+WEFT_C_API void weft_queue_destroy(weft_queue *queue);
+/* Puts, and parks while it is full, for at most `timeout`. Errors: ETIMEDOUT, EPIPE (closed). */
+WEFT_C_API int weft_queue_put(weft_queue *queue, void *item, int64_t timeout);
+/* Takes the oldest, and parks while it is empty. Errors: ETIMEDOUT, EPIPE (closed and drained). */
+WEFT_C_API int weft_queue_get(weft_queue *queue, void **item, int64_t timeout);
+/* No more items: puts fail, gets take what is left. Does not park. */
+WEFT_C_API int weft_queue_close(weft_queue *queue);
+WEFT_C_API size_t weft_queue_size(const weft_queue *queue);
+
+/* As a queue, but with capacity 0 a send waits for its receiver, and weft_select can wait for several. */
+typedef struct weft_channel weft_channel;
+
+WEFT_C_API weft_channel *weft_channel_create(size_t capacity);
+WEFT_C_API void weft_channel_destroy(weft_channel *channel);
+WEFT_C_API int weft_channel_send(weft_channel *channel, void *item, int64_t timeout);
+WEFT_C_API int weft_channel_receive(weft_channel *channel, void **item, int64_t timeout);
+WEFT_C_API int weft_channel_close(weft_channel *channel);
+
+typedef struct weft_select_case {
+  weft_channel *channel;  /* NULL: this case never happens */
+  int send;               /* 1: send `item`; 0: receive into `item` */
+  void *item;
+  int closed;             /* becomes 1 when the channel was closed: nothing was sent or received */
+} weft_select_case;
+
+/* Does exactly one of the cases and stores its index in *which; of those that could be done at once, a random one. Parks until one
+ * can be done, for at most `timeout` (0: Go's default). Errors: ETIMEDOUT. */
+WEFT_C_API int weft_select(weft_select_case *cases, size_t count, size_t *which, int64_t timeout);
+
+/* ---- latches (std::latch; Go's WaitGroup) ---- */
+
+typedef struct weft_latch weft_latch;
+
+WEFT_C_API weft_latch *weft_latch_create(size_t count);
+WEFT_C_API void weft_latch_destroy(weft_latch *latch);
+/* Takes `n` off. Does not park. Errors: EINVAL (more than is left). */
+WEFT_C_API int weft_latch_count_down(weft_latch *latch, size_t n);
+/* Parks until the count is zero, for at most `timeout`. Errors: ETIMEDOUT. */
+WEFT_C_API int weft_latch_wait(weft_latch *latch, int64_t timeout);
+
+/* ---- timers (asyncio.call_later) ---- */
+
+typedef struct weft_timer weft_timer;
+
+/* Calls fn(arg) in a fiber of its own after `delay`, and then every `period` (0: once). *timer becomes a handle to be released; NULL: no
+ * handle. Does not park. */
+WEFT_C_API int weft_call_later(weft_timer **timer, int64_t delay, int64_t period, void (*fn)(void *), void *arg);
+/* No further call begins. 1 when that prevented something, else 0. Does not park. */
+WEFT_C_API int weft_timer_cancel(weft_timer *timer);
+/* Gives the handle back; the timer goes on. NULL is allowed. */
+WEFT_C_API void weft_timer_release(weft_timer *timer);
+
+/* ---- greenlets (Python's greenlet: explicit switches between stacks, no scheduler; docs/greenlets.md) ---- */
+
+typedef struct weft_greenlet weft_greenlet;
+
+/* Will run fn(arg, what the first switch sends) on a stack of its own (0: of the usual size); what it returns goes to its parent, the
+ * greenlet that made it. To be released. NULL with errno. */
+WEFT_C_API weft_greenlet *weft_greenlet_create(void *(*fn)(void *arg, void *first), void *arg, size_t stack_size);
+/* Runs the other one until somebody switches back, and stores what was sent in *got (unless it is NULL). To one that is over: to its
+ * parent. Errors: EPERM (another fiber's or thread's), ENOMEM, EINTR (a C++ exception came out of it). */
+WEFT_C_API int weft_greenlet_switch(weft_greenlet *to, void *sent, void **got);
+/* The running one, the root included; to be released. NULL with errno. */
+WEFT_C_API weft_greenlet *weft_greenlet_current(void);
+/* 1 when its function has returned. */
+WEFT_C_API int weft_greenlet_dead(const weft_greenlet *greenlet);
+/* Gives a handle back. With the last one a greenlet that is suspended is unwound as C++ unwinds: C frames are left without running
+ * anything, so release what a C function holds before, by switching to it. NULL is allowed. */
+WEFT_C_API void weft_greenlet_release(weft_greenlet *greenlet);
 
 /* ---- hubs ---- */
 

@@ -119,6 +119,35 @@ int weft_joinall(weft_fiber* const* fibers, size_t count, int64_t timeout) {
   return guarded([&] { return join_all(fibers, count, timeout); });
 }
 
+int weft_wait_any(weft_fiber* const* fibers, size_t count, size_t* which, int64_t timeout) {
+  if (!all_there(fibers, count) || count == 0) return fail(EINVAL);
+  return guarded([&] {
+    detail::hub& h = detail::current_hub();
+    detail::check_cancelled(h);
+    detail::countdown links(h, count);
+    for (std::size_t i = 0; i < count; ++i) {
+      detail::fiber_base* f = base(fibers[i]);
+      links.watch({f->home, is_done(f) ? nullptr : &f->completion, f});
+    }
+    if (timeout == 0 && links.first_done == nullptr) return fail(ETIMEDOUT);
+    const std::size_t first = links.wait_one(deadline_of(h, timeout), "weft_wait_any");
+    if (first == links.none) return fail(ETIMEDOUT);
+    if (which != nullptr) *which = first;
+    return 0;
+  });
+}
+
+int weft_link(weft_fiber* fiber, void (*fn)(weft_fiber*, void*), void* arg) {
+  if (fiber == nullptr || fn == nullptr) return fail(EINVAL);
+  return guarded([&] {
+    if (!detail::on_hub(base(fiber)->home)) return fail(EPERM);
+    detail::fiber_retain(base(fiber));
+    const any_fiber f = any_fiber::weft_adopt(base(fiber));
+    f.link([fn, arg](const any_fiber& over) { fn(reinterpret_cast<weft_fiber*>(over.weft_base()), arg); });
+    return 0;
+  });
+}
+
 int weft_cancel(weft_fiber* fiber) {
   if (fiber == nullptr) return fail(EINVAL);
   return guarded([&] {

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include "sys/report.hpp"
+#include "weft/greenlet_value.hpp"
 
 namespace weft::capi {
 
@@ -32,6 +33,12 @@ int errno_of_current_exception() {
     return ESRCH;
   } catch (const no_fiber&) {
     return EINVAL;
+  } catch (const not_owner&) {
+    return EPERM;
+  } catch (const queue_closed&) {
+    return EPIPE;
+  } catch (const greenlet_error&) {
+    return EPERM;
   } catch (const std::system_error& e) {
     return e.code().value();
   } catch (const abi::__forced_unwind&) {

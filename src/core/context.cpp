@@ -5,6 +5,7 @@
 // The sanitizers and valgrind are told of switches through weak symbols, so one build serves instrumented programs too.
 // x86-64 only.
 
+#include "core/due.hpp"
 #include "core/fcontext.hpp"
 #include "core/hub.hpp"
 #include "core/switch.hpp"
@@ -166,7 +167,7 @@ namespace {
   const auto met = swap_stacks<hub, fiber_base>({&h, self, next}, &self->context, next->context);
   arrived(*met.hub, met.left);
   *met.hub->errno_at = error;
-  if ((met.resumed->call & detail::signal_due) != 0) met.hub->block->due = 1;
+  if ((met.resumed->call & detail::signal_due) != 0) met.hub->block->due |= due_signals;
 }
 
 [[gnu::noinline]] void jump_announced(hub& h, fiber_base* self, fiber_base* next) noexcept {

@@ -129,10 +129,13 @@ void timer_queue::disarm(timer_node& t) noexcept {
 
 timer_queue::chunk* timer_queue::append_chunk(unsigned index) noexcept {
   chunk* c = free_chunks_;
-  if (c != nullptr)
+  if (c != nullptr) {
     free_chunks_ = c->next;
-  else
-    c = fresh_++;  // `reserve` saw to it that there is one
+  } else {
+    if (fresh_ == fresh_end_) [[unlikely]]
+      next_region();  // `reserve` saw to it that there is one
+    c = fresh_++;
+  }
   slot& s = wheel_[index];
   c->next = nullptr;
   c->prev = s.last;
@@ -272,21 +275,27 @@ bool timer_queue::reserve(std::size_t timers) noexcept { return heap_reserve(tim
 bool timer_queue::chunks_reserve(std::size_t n) noexcept {
   if (n <= chunks_) [[likely]]
     return true;
-  // Touched only as far as it is used. What is left of the region before goes to the free list: its chunks are counted.
+  // Touched only as far as it is used, and not before the ones that are there: most timers share their chunk.
   const std::size_t bytes = regions_ == nullptr ? 16 * sys::page_size : regions_->bytes * 2;
   auto* r = static_cast<region*>(sys::map(bytes));
   if (r == nullptr) return false;
-  while (fresh_ != fresh_end_) {
-    fresh_->next = free_chunks_;
-    free_chunks_ = fresh_++;
-  }
   r->next = regions_;
   r->bytes = bytes;
+  r->fresh = reinterpret_cast<chunk*>(r) + 1;
+  r->fresh_end = reinterpret_cast<chunk*>(r) + bytes / sizeof(chunk);
   regions_ = r;
-  fresh_ = reinterpret_cast<chunk*>(r) + 1;
-  fresh_end_ = reinterpret_cast<chunk*>(r) + bytes / sizeof(chunk);
   chunks_ += bytes / sizeof(chunk) - 1;
   return true;
+}
+
+void timer_queue::next_region() noexcept {
+  for (region* r = regions_; r != nullptr; r = r->next) {
+    if (r->fresh == r->fresh_end) continue;
+    fresh_ = r->fresh;
+    fresh_end_ = r->fresh_end;
+    r->fresh = r->fresh_end;
+    return;
+  }
 }
 
 bool timer_queue::heap_reserve(std::size_t n) noexcept {

@@ -94,6 +94,7 @@ private:
   struct region {
     region* next;
     std::size_t bytes;
+    chunk *fresh, *fresh_end;  // never used yet, while the region waits to be the one of fresh_
   };
 
   // Which slot a deadline's slot number belongs to, seen from the cursor.
@@ -117,6 +118,7 @@ private:
   void remove_chunk(chunk* c) noexcept;
   bool reserve(std::size_t timers) noexcept;
   bool chunks_reserve(std::size_t n) noexcept;
+  void next_region() noexcept;
   bool heap_reserve(std::size_t n) noexcept;
   void heap_remove(std::size_t i) noexcept;
   void heap_up(std::size_t i, entry e) noexcept;

@@ -7,7 +7,9 @@
 #include "green/names.hpp"
 #include "io/futex.hpp"
 #include "patch/dispatch.hpp"
+#include "sys/features.hpp"
 #include "sys/mem.hpp"
+#include "sys/process_mark.hpp"
 #include "sys/report.hpp"
 #include "sys/syscall.hpp"
 
@@ -79,6 +81,14 @@ bool is_main_thread() noexcept { return sys::raw(SYS_gettid) == sys::raw(SYS_get
 }  // namespace
 
 hub* (*make_hub)() noexcept = nullptr;
+
+void forbid_itself() noexcept {
+  if (home != nullptr || !wanted || !sys::owns_memory()) return;
+  sys::report() << "the program filters its own system calls (seccomp): its threads stay threads of the kernel\n";
+  const char* strict = sys::env("WEFT_STRICT");
+  if (strict != nullptr && *strict != 0) sys::raw(SYS_exit_group, 126);
+  wanted = false;
+}
 
 hub* begin(bool vectors) noexcept {
   if (home != nullptr) return detail::try_hub() == home && (self() != nullptr || own_wanted) ? home : nullptr;

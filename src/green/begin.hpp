@@ -13,6 +13,9 @@ namespace weft::green {
 // null when it is to make a native thread. `vectors`: registers of the site's caller are to be kept.
 hub* begin(bool vectors) noexcept;
 
+// The program is about to filter its own system calls. Before its first thread: its threads stay the kernel's, and it is told so.
+void forbid_itself() noexcept;
+
 // The first time: makes the hub. Ordinary C++, set by mode.cpp. Null when the kernel refused.
 extern hub* (*make_hub)() noexcept;
 

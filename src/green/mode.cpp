@@ -65,7 +65,8 @@ bool uses_api() {
         for (const auto* d = dynamic; d->d_tag != DT_NULL; ++d)
           if (d->d_tag == DT_STRTAB) names = reinterpret_cast<const char*>(d->d_un.d_ptr);
         for (const auto* d = dynamic; names != nullptr && d->d_tag != DT_NULL; ++d)
-          if (d->d_tag == DT_NEEDED && std::string_view(names + d->d_un.d_val).starts_with("libweft.so")) *static_cast<bool*>(result) = true;
+          if (d->d_tag == DT_NEEDED && std::string_view(names + d->d_un.d_val).starts_with("libweft.so"))
+            *static_cast<bool*>(result) = true;
         return 0;
       },
       &found);

@@ -1,5 +1,6 @@
 // prctl(2) of one thread, and the names of threads in /proc (proc_paths.cpp). The leader's name is the process's, which ps shows: the
 // kernel keeps it, too.
+#include "green/begin.hpp"
 #include "green/names.hpp"
 
 #include <cerrno>
@@ -35,6 +36,7 @@ door_answer get_own(const thread& t, char* user) noexcept {
 }
 
 door_answer on_prctl(door_frame* f, long nr) noexcept {
+  if (static_cast<int>(f->rdi) == PR_SET_SECCOMP) forbid_itself();
   thread* t = caller();
   if (t == nullptr) return below(f, nr);
   switch (static_cast<int>(f->rdi)) {

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <ucontext.h>
 
+#include "core/due.hpp"
 #include "core/switch.hpp"
 #include "core/vectors.hpp"
 #include "green/begin.hpp"
@@ -29,7 +30,6 @@ using detail::fiber_state;
 
 extern "C" [[gnu::visibility("hidden")]] void weft_green_sigreturn();
 
-constexpr std::uint32_t due_tick = 2;
 
 int timer = -1;
 
@@ -64,10 +64,11 @@ void on_tick(int, siginfo_t* info, void* context) noexcept {
   note_tick(f, info);
   if (!in_program(c, f, u)) {
     ++stats.missed_ticks;
-    c->due |= due_tick;
+    c->due |= core::due_turn;
     return;
   }
   give_way(*h, f);
+  asm volatile("orb %1, %0" : "+m"(f->call) : "i"(detail::computed) : "memory", "cc");
   run_handlers(*of(f), u);
 }
 
@@ -128,7 +129,7 @@ bool settle_due(io::door_frame* frame) noexcept {
   if (core::no_way_back(c)) return false;
   const std::uint32_t due = c->due;
   c->due = 0;
-  if ((due & due_tick) != 0 && (f->call & detail::no_tick) == 0) {
+  if ((due & core::due_turn) != 0 && (f->call & detail::no_tick) == 0) {
     if (frame->vectors != 0)
       core::with_vectors_saved(*h, f, [](hub& hub, fiber_base* self) noexcept { give_way(hub, self); });
     else

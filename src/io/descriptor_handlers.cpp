@@ -50,7 +50,9 @@ door_answer on_close(door_frame* f, long) noexcept {
   return pass_on;
 }
 
-door_answer on_dup(door_frame*, long) noexcept {
+door_answer on_dup(door_frame* f, long) noexcept {
+  const hub* h = own_hub();
+  if (h != nullptr && is_ours(*h, static_cast<int>(f->rdi))) return made(-EBADF);
   facts::note_duplicate();
   return pass_on;
 }
@@ -62,7 +64,7 @@ door_answer on_dup_to(door_frame* f, long) noexcept {
   if (hub* h = own_hub()) {
     if (is_ours(*h, from)) return made(-EBADF);
     // dup2(2) may answer so when the number is being given out elsewhere, which it is.
-    if (is_ours(*h, to)) return made(-EBUSY);
+    if (is_ours(*h, to) && make_way(*h, to) != 0) return made(-EBUSY);
     forget_everywhere(*h, to);
   } else {
     forget_everywhere(to);
@@ -80,6 +82,8 @@ door_answer on_close_range(door_frame* f, long) noexcept {
 
 door_answer on_fcntl(door_frame* f, long) noexcept {
   const int fd = static_cast<int>(f->rdi);
+  // Programs ask so which numbers are open.
+  if (const hub* h = own_hub(); h != nullptr && is_ours(*h, fd)) return made(-EBADF);
   if (f->rsi == F_DUPFD || f->rsi == F_DUPFD_CLOEXEC) facts::note_duplicate();
   if (f->rsi == F_SETLKW || f->rsi == F_OFD_SETLKW)
     return cooperate(f, [=](hub& h) { return lock_region(h, fd, static_cast<int>(f->rsi), reinterpret_cast<void*>(f->rdx)); });

@@ -20,7 +20,9 @@ bool anything_noted(const core::fd_entry& e) noexcept {
 
 }  // namespace
 
-bool is_ours(hub& h, int fd) noexcept { return h.poll->owns(fd) || (fd >= 0 && fd == ring_descriptor(h)); }
+bool is_ours(const hub& h, int fd) noexcept { return h.poll->owns(fd) || (fd >= 0 && fd == ring_descriptor(h)); }
+
+long make_way(hub& h, int fd) noexcept { return h.poll->owns(fd) ? h.poll->move(fd) : move_ring(h); }
 
 void forget_everywhere(hub& h, int fd) noexcept {
   facts::forget(fd);

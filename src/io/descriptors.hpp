@@ -25,7 +25,9 @@ void look_again(hub& h, int fd) noexcept;
 void forget_kind(hub& h, int fd) noexcept;
 
 // Weft's own descriptor, which the program does not know of.
-bool is_ours(hub& h, int fd) noexcept;
+bool is_ours(const hub& h, int fd) noexcept;
+// The program is about to put a descriptor at that number: Weft's goes elsewhere. 0 or -errno.
+long make_way(hub& h, int fd) noexcept;
 
 // Closes without touching what is not open; 0 or -errno.
 long close(hub& h, int fd) noexcept;

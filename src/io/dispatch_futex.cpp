@@ -3,6 +3,7 @@
 #include <linux/futex.h>
 #include <sys/mman.h>
 
+#include "core/due.hpp"
 #include "io/dispatch.hpp"
 #include "io/door.hpp"
 #include "io/durations.hpp"
@@ -90,7 +91,10 @@ door_answer on_wake(const call& c, int op, bool bitset) noexcept {
     const bool valid = c.address % 4 == 0 && c.address < end_of_user_space && (!bitset || c.value3 != 0);
     return futex::kernel_may_wait || !c.own || !valid ? pass_on : door_answer{0, 0};
   }
-  return {futex::wake_up(hub_at_rest(), k, op, static_cast<int>(c.value), bitset ? c.value3 : FUTEX_BITSET_MATCH_ANY), 0};
+  hub* h = hub_at_rest();
+  const long woken = futex::wake_up(h, k, op, static_cast<int>(c.value), bitset ? c.value3 : FUTEX_BITSET_MATCH_ANY);
+  if (woken > 0 && h != nullptr && h->threads) core::woke_others();
+  return {woken, 0};
 }
 
 door_answer on_requeue(const call& c, bool compare) noexcept {

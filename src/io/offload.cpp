@@ -179,4 +179,6 @@ int ring_descriptor(const hub& h) noexcept {
   return h.offload == nullptr || h.offload->ring == nullptr ? -1 : h.offload->ring->descriptor();
 }
 
+int move_ring(hub& h) noexcept { return h.offload->ring->move(h); }
+
 }  // namespace weft::io

@@ -58,5 +58,7 @@ void offload_after_fork(hub& h) noexcept;
 
 // The descriptor of the hub's ring, -1 without one.
 int ring_descriptor(const hub& h) noexcept;
+// It goes to another number; the old one stays open. 0 or -errno.
+int move_ring(hub& h) noexcept;
 
 }  // namespace weft::io

@@ -170,6 +170,23 @@ void offload_ring::unwatch(hub& h) noexcept {
   watching_ = false;
 }
 
+int offload_ring::move(hub& h) noexcept {
+  const int elsewhere = poller::number_elsewhere(fd_);
+  if (elsewhere < 0) return elsewhere;
+  core::fd_entry* entry = h.fds.get(elsewhere);
+  const int error = entry == nullptr ? -ENOMEM : h.poll->watch(elsewhere, poller::in, entry->reg);
+  if (error != 0) {
+    sys::raw(SYS_close, elsewhere);
+    return error;
+  }
+  const bool watched = watching_;
+  unwatch(h);
+  core::fd_forget(h, fd_);
+  fd_ = elsewhere;
+  if (watched) watch(h);
+  return 0;
+}
+
 void offload_ring::close(hub& h) noexcept {
   unwatch(h);
   core::fd_forget(h, fd_);

@@ -33,6 +33,8 @@ public:
     return operation < operations && (supported_ >> operation & 1) != 0;
   }
   int descriptor() const noexcept { return fd_; }
+  // To another number: the program is about to put a descriptor of its own at this one. 0 or -errno.
+  int move(hub& h) noexcept;
 
   void close(hub& h) noexcept;
   // In a child of fork: the memory is not there, and the descriptor is the parent's.

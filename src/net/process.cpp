@@ -44,6 +44,14 @@ process::process(std::vector<std::string> argv, const process_options& options) 
   err_ = std::move(s.err);
 }
 
+process process::adopt(pid_t pid, std::string name) {
+  process p;
+  p.pid_ = pid;
+  p.parent_ = getpid();
+  p.name_ = std::move(name);
+  return p;
+}
+
 process::process(process&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)), parent_(other.parent_), name_(std::move(other.name_)),
       status_(std::exchange(other.status_, std::nullopt)),

@@ -88,11 +88,28 @@ int epoll_poller::reopen() noexcept {
   if (fd < 0) return static_cast<int>(fd);
   epoll_fd_ = move_up(static_cast<int>(fd));
   const int error = open_wake();
-  if (error != 0) return error;
+  return error != 0 ? error : watch_wake();
+}
+
+int epoll_poller::watch_wake() noexcept {
   epoll_event e{};
   e.events = EPOLLIN | EPOLLET;
   e.data.u64 = tag(wake_fd_, wake_generation);
   return static_cast<int>(sys::raw(SYS_epoll_ctl, epoll_fd_, EPOLL_CTL_ADD, wake_fd_, &e));
+}
+
+// The set knows a descriptor by its number and its file: the set itself keeps what it has under any number.
+int epoll_poller::move(int fd) noexcept {
+  const int elsewhere = number_elsewhere(fd);
+  if (elsewhere < 0) return elsewhere;
+  if (fd == epoll_fd_) {
+    epoll_fd_ = elsewhere;
+    return 0;
+  }
+  wake_fd_ = elsewhere;
+  const int error = watch_wake();  // a wake that came before is reported by the new one
+  sys::raw(SYS_epoll_ctl, epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+  return error;
 }
 
 void epoll_poller::shut() noexcept {

@@ -23,9 +23,12 @@ public:
   int reopen() noexcept override;
   const char* name() const noexcept override { return "epoll"; }
   bool owns(int fd) const noexcept override { return fd == epoll_fd_ || fd == wake_fd_; }
+  int move(int fd) noexcept override;
   void shut() noexcept override;
 
 private:
+  int watch_wake() noexcept;
+
   int epoll_fd_ = -1;
   epoll_event raw_[batch];  // not on the stack of the fiber that happens to poll
 };

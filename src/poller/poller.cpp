@@ -12,16 +12,22 @@
 
 namespace weft::poller {
 
-int move_up(int fd) noexcept {
+int number_elsewhere(int fd) noexcept {
   // As high as the limit lets it, without raising the kernel's table beyond what it has anyway.
   static constexpr int places[] = {1000, 200, 60};
+  long up = -1;
   for (const int from : places) {
-    const long up = sys::raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, from);
-    if (up < 0) continue;
-    sys::raw(SYS_close, fd);
-    return static_cast<int>(up);
+    up = sys::raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, from);
+    if (up >= 0) break;
   }
-  return fd;
+  return static_cast<int>(up);
+}
+
+int move_up(int fd) noexcept {
+  const int up = number_elsewhere(fd);
+  if (up < 0) return fd;
+  sys::raw(SYS_close, fd);
+  return up;
 }
 
 void poller::wake() noexcept {

@@ -43,6 +43,8 @@ public:
   virtual const char* name() const noexcept = 0;
   // True for descriptors of the poller's own, which the program must not touch.
   virtual bool owns(int fd) const noexcept = 0;
+  // One of its own descriptors goes elsewhere, since the program is about to put its own at this number. The number stays open. 0 or -errno.
+  virtual int move(int fd) noexcept = 0;
   virtual void shut() noexcept = 0;
 
   static constexpr int batch = 512;
@@ -63,5 +65,7 @@ std::size_t storage_bytes() noexcept;
 
 // Moves one of Weft's own descriptors high up, out of the way of programs that expect the lowest free number.
 int move_up(int fd) noexcept;
+// Another number for it, high up as well; `fd` stays open. -errno when there is none.
+int number_elsewhere(int fd) noexcept;
 
 }  // namespace weft::poller

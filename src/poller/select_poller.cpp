@@ -124,6 +124,18 @@ int select_poller::reopen() noexcept {
   return 0;
 }
 
+int select_poller::move(int) noexcept {
+  const int elsewhere = number_elsewhere(wake_fd_);
+  if (elsewhere < 0) return elsewhere;
+  if (!reserve(elsewhere)) {
+    sys::raw(SYS_close, elsewhere);
+    return -ENOMEM;
+  }
+  wake_fd_ = elsewhere;
+  if (elsewhere > highest_) highest_ = elsewhere;
+  return 0;
+}
+
 void select_poller::shut() noexcept {
   if (wake_fd_ >= 0) sys::raw(SYS_close, wake_fd_);
   wake_fd_ = -1;

@@ -16,6 +16,7 @@ public:
   int reopen() noexcept override;
   const char* name() const noexcept override { return "select"; }
   bool owns(int fd) const noexcept override { return fd == wake_fd_; }
+  int move(int fd) noexcept override;
   void shut() noexcept override;
 
 private:

@@ -23,6 +23,7 @@ POLLERS = ["epoll", "select"]
 KINDS = {"identity", "kernel", "libc"}
 TIME_LIMIT = 10
 HANG_LIMIT = 1.5
+KEPT = ("WEFT_SCENE_LIBRARY", "WEFT_CACHE")  # of Weft's own variables
 MAIN_PARKS = 1  # the join of the scene itself
 
 
@@ -46,7 +47,7 @@ class run:
     """One play of one scene by one program."""
 
     def __init__(self, program, scene, settings, time_limit):
-        env = {k: v for k, v in os.environ.items() if k == "WEFT_SCENE_LIBRARY" or not (k.startswith("WEFT_") or k == "LD_PRELOAD")}
+        env = {k: v for k, v in os.environ.items() if k in KEPT or not (k.startswith("WEFT_") or k == "LD_PRELOAD")}
         env.update(settings, LC_ALL="C")
         child = subprocess.Popen([program, scene], env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.PIPE, start_new_session=True)

@@ -32,6 +32,8 @@ void add_play(const char *group, const char *name, void (*play)(void), const cha
 pthread_t start(void *(*fn)(void *), void *arg);
 pthread_t start_with(const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
 void *finish(pthread_t thread);
+/* Makes a thread that only sleeps: what main does from now on, it does beside another. */
+void have_company(void);
 /* Returns when a thread made by start waits in the call that it went to. Not for threads that compute. */
 void let_block(pthread_t thread);
 /* The tid of a thread made by start. */

@@ -45,7 +45,8 @@ class run:
     """One play of one scene: its words, how it ended, and what Weft said of it."""
 
     def __init__(self, command, settings, time_limit):
-        env = {k: v for k, v in os.environ.items() if k.startswith("WEFT_SCENE_") or not (k.startswith("WEFT_") or k == "LD_PRELOAD")}
+        env = {k: v for k, v in os.environ.items()
+               if k.startswith(("WEFT_SCENE_", "WEFT_CACHE")) or not (k.startswith("WEFT_") or k == "LD_PRELOAD")}
         env.update(settings, LC_ALL="C")
         # Files, not pipes: what a scene leaves running must not keep this waiting for an end of file.
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
@@ -71,13 +72,12 @@ class run:
         if not patched or int(patched.group(1)) == 0:
             return "no site patched"
         # A process that dies of its scene, or becomes another, prints no figures; its first thread has shown its number.
-        created = re.search(r"green threads created\W+(\d+)", self.err)
-        if created and int(created.group(1)) == 0 or not created and "stage: a green thread" not in self.err:
+        # Children print figures of their own, of no threads where they are other programs.
+        created = re.findall(r"green threads created\W+(\d+)", self.err)
+        if "stage: a green thread" not in self.err and not any(int(n) > 0 for n in created):
             return "no green thread"
-        carriers = re.search(r"carriers\W+(\d+)", self.err)
-        if carriers and int(carriers.group(1)) != 1:
-            return f"{carriers.group(1)} carriers"
-        return None
+        carriers = max(map(int, re.findall(r"carriers\W+(\d+)", self.err)), default=1)
+        return None if carriers <= 1 else f"{carriers} carriers"
 
 
 def compare(native, weft, entries):

@@ -58,6 +58,13 @@ void *finish(pthread_t thread) {
   return result;
 }
 
+static void *sleep_for_ever(void *arg) {
+  for (;;) sleep(1000);
+  return arg;
+}
+
+void have_company(void) { let_block(start(sleep_for_ever, NULL)); }
+
 static struct thread *known(pthread_t thread) {
   for (int i = thread_count; i-- > 0;)
     if (pthread_equal(threads[i].thread, thread)) return &threads[i];

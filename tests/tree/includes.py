@@ -15,7 +15,7 @@ PUBLIC = {"error.hpp": "core", "fiber.hpp": "core", "waitable.hpp": "core", "can
           "io.hpp": "io", "file.hpp": "io", "dns.hpp": "dns", "endpoint.hpp": "io",
           "socket.hpp": "net",
           "stream.hpp": "net", "listener.hpp": "net", "datagram.hpp": "net", "server.hpp": "net",
-          "process.hpp": "net", "patch.hpp": "patch",
+          "process.hpp": "net", "process_pool.hpp": "net", "patch.hpp": "patch",
           "task.hpp": "task", "async.hpp": "task", "async_generator.hpp": "task", "generator.hpp": "task",
           "weft.h": "capi", "weft.hpp": "task"}
 # A program's single include, where every door meets: nothing inside Weft may use it.

@@ -198,6 +198,7 @@ enum call_flags : std::uint8_t {
   in_call = 1,     // inside a rewritten system call that was handed to Weft; its waits can be ended by signals
   signal_due = 2,  // signals are to be handled when that call comes back
   no_tick = 4,     // a green thread in code of Weft's that is ordinary C++: it is not preempted
+  computed = 8,    // a green thread that was preempted: whom it wakes next goes first (core/due.hpp)
 };
 
 // What the GS base of every OS thread points at: the thread's place in Weft. The kernel copies GS to new threads, so a thread

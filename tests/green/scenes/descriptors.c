@@ -136,6 +136,33 @@ PLAY(dup2_onto_every_number) {
   use_threads();
 }
 
+/* Also those that Weft has for itself, while threads wait and files are read. */
+PLAY(dup2_onto_the_highest_numbers) {
+  have_had_threads();
+  char data[100];
+  const int file = disk_file(sizeof data), null = open("/dev/null", O_RDWR);
+  unix_pair(SOCK_STREAM, pair);
+  pthread_t t = start(echo, NULL);
+  let_block(t);
+  int made = 0;
+  for (int round = 0; round < 3; ++round)
+    for (int fd = 900; fd < 1020; ++fd) {
+      made += dup2(null, fd) == fd;
+      if (fd % 30 == 0) MUST(pread(file, data, sizeof data, 0));
+    }
+  say("%d made", made);
+  int ours = 0;
+  for (int fd = 900; fd < 1020; ++fd) ours += write(fd, data, 1) == 1;
+  say("%d are /dev/null", ours);
+  MUST(write(pair[0], "q", 1));
+  finish(t);
+  for (int fd = 900; fd < 1020; ++fd) close(fd);
+  close(file);
+  close(null);
+  close_both(pair);
+  use_threads();
+}
+
 /* Numbers run out where the limit says. */
 PLAY(until_no_number_is_left) {
   have_had_threads();

@@ -281,6 +281,7 @@ PLAY(a_barrier_between_processes) {
 }
 
 PLAY(an_rwlock_between_processes) {
+  have_company();
   between = shared_memory();
   int said[2];
   pipe_pair(said);
@@ -435,6 +436,7 @@ PLAY(a_deadlock_that_a_limit_ends) {
 }
 
 PLAY(priority_ceilings) {
+  have_company();
   pthread_mutexattr_t attr;
   int ceiling = 0;
   OK(pthread_mutexattr_init(&attr));

@@ -626,16 +626,14 @@ PLAY(itimers_interrupt_main_beside_threads) {
   finish(t);
 }
 
-PLAY(alarm_ends_a_pause) {
+PLAY(alarms_end_a_pause) {
   handle(SIGALRM, 0);
-  pthread_t t = start(sleep_until_interrupted, NULL);
-  let_block(t);
-  const struct itimerval soon = {{0, 0}, {0, 3000}};
-  MUST(setitimer(ITIMER_REAL, &soon, NULL));
+  have_company();
+  /* Again and again: the first may come before the pause. */
+  const struct itimerval often = {{0, 3000}, {0, 3000}};
+  MUST(setitimer(ITIMER_REAL, &often, NULL));
   DO(pause());
-  say("%d", atomic_load(&handled));
-  OK(pthread_kill(t, SIGALRM));
-  finish(t);
+  say("%d", atomic_load(&handled) > 0);
 }
 
 static atomic_int prof;

@@ -58,6 +58,7 @@ PLAY(sizes_and_guards) {
 }
 
 PLAY(attributes_that_are_refused) {
+  have_company();
   pthread_attr_t attr;
   OK(pthread_attr_init(&attr));
   DO_ERROR(pthread_attr_setstacksize(&attr, 1000));
@@ -155,6 +156,7 @@ PLAY(looking_at_another) {
 }
 
 PLAY(mains_own_stack) {
+  have_company();
   const struct rlimit limit = {8 << 20, RLIM_INFINITY};
   setrlimit(RLIMIT_STACK, &limit);
   pthread_attr_t attr;

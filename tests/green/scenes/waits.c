@@ -202,6 +202,7 @@ PLAY(a_gate_for_three) {
 }
 
 PLAY(limits_of_semaphores) {
+  have_company();
   MUST(sem_init(&semaphore, 0, 0));
   struct timespec at = from_now(CLOCK_REALTIME, 3 * MS);
   DO(sem_trywait(&semaphore));
@@ -497,6 +498,7 @@ PLAY(futex_pi) {
 }
 
 PLAY(futex_errors) {
+  have_company();
   struct timespec limit = {0, 3 * MS};
   DO(futex(&word, FUTEX_WAIT, 1, NULL, NULL, 0));
   DO(futex(&word, FUTEX_WAIT, 0, &limit, NULL, 0));

@@ -1,0 +1,58 @@
+// What would hold up the hub goes elsewhere: a blocking function to a thread, a computing one to other processes. Fibers run on
+// meanwhile: the heart beats.
+//
+// Prints:
+//   thread pool: 3 blocking calls at once, results 1 2 3
+//   one process: sum of the first 1000000 numbers is 499999500000
+//   process pool: primes below 20000, 40000, 60000: 2262 4203 6057
+//   failure over there: std::invalid_argument, "no number"
+//   the heart went on beating: yes
+#include "stage.hpp"
+
+#include <stdexcept>
+#include <unistd.h>
+#include <vector>
+
+using namespace std::chrono_literals;
+
+static int blocking(int n) {
+  ::usleep(20'000);  // the kernel's sleep, not Weft's
+  return n;
+}
+
+static int primes_below(int limit) {
+  int count = 0;
+  for (int n = 2; n < limit; ++n) {
+    bool prime = true;
+    for (int d = 2; d * d <= n && prime; ++d) prime = n % d != 0;
+    count += prime;
+  }
+  return count;
+}
+
+int main() {
+  weft::process_pool processes(2);  // forked early, while there is little to copy
+  int beats = 0;
+  weft::call_every(1ms, [&] { ++beats; });
+
+  weft::thread_pool threads(3);
+  const auto [a, b, c] = weft::gather(threads.spawn(blocking, 1), threads.spawn(blocking, 2), threads.spawn(blocking, 3));
+  std::printf("thread pool: 3 blocking calls at once, results %d %d %d\n", a, b, c);
+
+  const long sum = weft::run_in_process([] {
+    long total = 0;
+    for (long n = 0; n < 1'000'000; ++n) total += n;
+    return total;
+  });
+  std::printf("one process: sum of the first 1000000 numbers is %ld\n", sum);
+
+  const auto counts = processes.map(primes_below, std::vector{20'000, 40'000, 60'000});
+  std::printf("process pool: primes below 20000, 40000, 60000: %d %d %d\n", counts[0], counts[1], counts[2]);
+
+  try {
+    processes.apply([]() -> int { throw std::invalid_argument("no number"); });
+  } catch (const weft::process_error& e) {
+    std::printf("failure over there: %s, \"%s\"\n", e.type().c_str(), e.what());
+  }
+  std::printf("the heart went on beating: %s\n", beats > 10 ? "yes" : "no");
+}
