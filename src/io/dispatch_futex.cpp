@@ -186,6 +186,57 @@ door_answer on_waitv(door_frame* f, long) noexcept {
   });
 }
 
+// futex_wake, futex_wait and futex_requeue(2), since Linux 6.7: the same queues in the kernel, hence the same here. libc has no names yet.
+enum futex2 : long { nr_wake = 454, nr_wait = 455, nr_requeue = 456 };
+
+// Where the kernel has none of them, a program must go on hearing so.
+bool kernel_has_futex2() noexcept {
+  static int known = 0;  // 1: yes, 2: no
+  int now = __atomic_load_n(&known, __ATOMIC_RELAXED);
+  if (now == 0) {
+    std::uint32_t nobody = 0;
+    constexpr std::uint32_t flags = 2 | FUTEX_PRIVATE_FLAG;
+    now = sys::raw(nr_wake, &nobody, 1, 0, flags) == -ENOSYS ? 2 : 1;
+    __atomic_store_n(&known, now, __ATOMIC_RELAXED);
+  }
+  return now == 1;
+}
+
+// Words of 32 bits with 32 bits' values are what waits by either interface; on anything else the kernel decides.
+bool is_plain(std::uint64_t flags, std::uint64_t address, std::uint64_t value, std::uint64_t mask) noexcept {
+  constexpr std::uint32_t size_u32 = 2;
+  return (static_cast<std::uint32_t>(flags) & ~std::uint32_t{FUTEX_PRIVATE_FLAG}) == size_u32 && address % 4 == 0 && value >> 32 == 0 &&
+         mask >> 32 == 0 && mask != 0 && kernel_has_futex2();
+}
+
+door_answer on_wake2(door_frame* f, long) noexcept {
+  const auto most = static_cast<int>(f->rdx);
+  if (most <= 0 || !is_plain(f->r10, f->rdi, 0, f->rsi)) return pass_on;
+  const int shared = static_cast<int>(f->r10) & FUTEX_PRIVATE_FLAG;
+  const call c{static_cast<std::uint64_t>(f->rdi), 0, FUTEX_WAKE_BITSET, shared != 0, false, static_cast<std::uint32_t>(most),
+               static_cast<std::uint32_t>(f->rsi), 0};
+  return on_wake(c, FUTEX_WAKE_BITSET | shared, true);
+}
+
+// The time limit is a point of the given clock, as FUTEX_WAIT_BITSET's is.
+door_answer on_wait2(door_frame* f, long) noexcept {
+  const int clock = static_cast<int>(f->r9);
+  if (!is_plain(f->r10, f->rdi, f->rsi, f->rdx) || (f->r8 != 0 && clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME)) return pass_on;
+  const call c{static_cast<std::uint64_t>(f->rdi), 0, FUTEX_WAIT_BITSET, (f->r10 & FUTEX_PRIVATE_FLAG) != 0, clock == CLOCK_REALTIME,
+               static_cast<std::uint32_t>(f->rsi), static_cast<std::uint32_t>(f->rdx), f->r8};
+  return on_wait(f, c, true);
+}
+
+door_answer on_requeue2(door_frame* f, long) noexcept {
+  futex_waitv both[2];
+  if (static_cast<std::uint32_t>(f->rsi) != 0 || !copy_in(&both[0], reinterpret_cast<const void*>(f->rdi), sizeof both)) return pass_on;
+  for (const futex_waitv& one : both)
+    if (one.__reserved != 0 || one.flags != both[0].flags || !is_plain(one.flags, one.uaddr, one.val, 1)) return pass_on;
+  const call c{both[0].uaddr, both[1].uaddr, FUTEX_CMP_REQUEUE, (both[0].flags & FUTEX_PRIVATE_FLAG) != 0, false,
+               static_cast<std::uint32_t>(f->rdx), static_cast<std::uint32_t>(both[0].val), static_cast<int>(f->r10)};
+  return on_requeue(c, true);
+}
+
 door_answer on_mmap(door_frame* f, long) noexcept {
   if ((f->r10 & MAP_FIXED) != 0) forget_pages();
   return pass_on;
@@ -199,6 +250,9 @@ door_answer on_mapping(door_frame*, long) noexcept {
 constexpr door_entry rows[] = {
     {SYS_futex, "futex", "futex", {on_futex}},
     {SYS_futex_waitv, "futex", "futex_waitv", {on_waitv}},
+    {nr_wake, "futex", "futex_wake", {on_wake2}},
+    {nr_wait, "futex", "futex_wait", {on_wait2}},
+    {nr_requeue, "futex", "futex_requeue", {on_requeue2}},
     {SYS_munmap, "bookkeeping", "munmap", {on_mapping}},
     {SYS_mprotect, "bookkeeping", "mprotect", {on_mapping}},
     {SYS_pkey_mprotect, "bookkeeping", "pkey_mprotect", {on_mapping}},

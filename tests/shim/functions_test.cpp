@@ -37,7 +37,10 @@ wrapped all_wrapped() {
 const std::map<std::string, std::string> without_function = {
     {"clone3", "libc makes it inside pthread_create and posix_spawn"},
     {"futex", "libc makes it inside the pthread functions; programs use syscall()"},
+    {"futex_requeue", "libc 2.36 has no such function: programs use syscall()"},
+    {"futex_wait", "libc 2.36 has no such function: programs use syscall()"},
     {"futex_waitv", "libc 2.36 has no such function: programs use syscall()"},
+    {"futex_wake", "libc 2.36 has no such function: programs use syscall()"},
     {"open", "libc's open makes openat"},
     {"openat2", "libc 2.36 has no such function: programs use syscall()"},
     {"faccessat", "the wrapper of faccessat makes faccessat2, which has the flags"},

@@ -247,6 +247,80 @@ SCENE(futex_requeue) {
   join(all[0]);
 }
 
+enum { private_word = 2 | FUTEX_PRIVATE_FLAG }; /* FUTEX2_SIZE_U32 */
+
+struct waitv {
+  uint64_t val, uaddr;
+  uint32_t flags, reserved;
+};
+
+/* futex_wake, futex_wait and futex_requeue, which have numbers and no names yet. */
+enum { wake2 = 454, wait2 = 455, requeue2 = 456, shared_u32 = 2, private_u32 = private_word };
+
+static void wait_by_number(void *arg) { AS("wait", syscall(wait2, &word, 0L, (unsigned long)arg, private_u32, NULL, CLOCK_MONOTONIC)); }
+static void wait_shared(void *arg) { AS("wait", syscall(wait2, &word, 0L, (unsigned long)arg, shared_u32, NULL, CLOCK_MONOTONIC)); }
+
+SCENE(futex_by_number) {
+  DO(syscall(wake2, &word, 1L, 1, private_u32));
+  if (errno == ENOSYS) {
+    usleep(1000);
+    return;
+  }
+  part *all[3];
+  for (int i = 0; i < 3; ++i) {
+    all[i] = go(wait_by_number, (void *)(1L << i));
+    await_blocked(all[i]);
+  }
+  DO(syscall(wake2, &word, 2L, 9, private_u32));
+  join(all[1]);
+  DO(syscall(wake2, &word, 8L, 9, private_u32));
+  struct waitv both[2] = {{1, (uintptr_t)&word, private_u32, 0}, {0, (uintptr_t)&second_word, private_u32, 0}};
+  DO(syscall(requeue2, both, 0, 1, 9));
+  both[0].val = 0;
+  DO(syscall(requeue2, both, 0, 1, 9));
+  join(all[0]);
+  DO(syscall(wake2, &word, 0xffffffffL, 9, private_u32));
+  DO(futex(&second_word, FUTEX_WAKE_PRIVATE, 9, NULL, NULL, 0)); /* both interfaces have one queue */
+  join(all[2]);
+  all[0] = go(wait_shared, (void *)1L);
+  await_blocked(all[0]);
+  DO(syscall(wake2, &word, 1L, 1, shared_u32));
+  join(all[0]);
+}
+
+SCENE(futex_by_number_errors) {
+  struct timespec at = soon(CLOCK_MONOTONIC, 3 * MS);
+  DO(syscall(wait2, &word, 0L, 1L, private_u32, &at, CLOCK_MONOTONIC));
+  if (errno == ENOSYS) {
+    usleep(1000);
+    return;
+  }
+  at = soon(CLOCK_REALTIME, 3 * MS);
+  DO(syscall(wait2, &word, 0L, 1L, private_u32, &at, CLOCK_REALTIME));
+  DO(syscall(wait2, &word, 0L, 1L, private_u32, &at, CLOCK_BOOTTIME));
+  DO(syscall(wait2, &word, 1L, 1L, private_u32, NULL, CLOCK_MONOTONIC));
+  DO(syscall(wait2, &word, 1L << 32, 1L, private_u32, NULL, CLOCK_MONOTONIC));
+  DO(syscall(wait2, &word, 0L, 0L, private_u32, NULL, CLOCK_MONOTONIC));
+  DO(syscall(wait2, &word, 0L, 1L << 32, private_u32, NULL, CLOCK_MONOTONIC));
+  DO(syscall(wait2, &word, 0L, 1L, 0, NULL, CLOCK_MONOTONIC));
+  DO(syscall(wait2, &word, 0L, 1L, private_u32 | 64, NULL, CLOCK_MONOTONIC));
+  DO(syscall(wait2, (char *)&word + 1, 0L, 1L, private_u32, NULL, CLOCK_MONOTONIC));
+  DO(syscall(wait2, bad(), 0L, 1L, private_u32, NULL, CLOCK_MONOTONIC));
+  DO(syscall(wait2, &word, 0L, 1L, private_u32, bad(), CLOCK_MONOTONIC));
+  at.tv_nsec = -1;
+  DO(syscall(wait2, &word, 0L, 1L, private_u32, &at, CLOCK_MONOTONIC));
+  DO(syscall(wake2, &word, 1L, 0, private_u32));
+  DO(syscall(wake2, &word, 0L, 1, private_u32));
+  DO(syscall(wake2, (char *)&word + 2, 1L, 1, private_u32));
+  DO(syscall(wake2, bad(), 1L, 1, private_u32));
+  struct waitv both[2] = {{0, (uintptr_t)&word, private_u32, 0}, {0, (uintptr_t)&second_word, private_u32, 0}};
+  DO(syscall(requeue2, both, 1, 1, 1));
+  DO(syscall(requeue2, bad(), 0, 1, 1));
+  DO(syscall(requeue2, both, 0, -1, 1));
+  both[1].reserved = 1;
+  DO(syscall(requeue2, both, 0, 1, 1));
+}
+
 SCENE(futex_limits) {
   struct timespec limit = {0, 3 * MS}, at = soon(CLOCK_MONOTONIC, 3 * MS);
   DO(futex(&word, FUTEX_WAIT, 1, NULL, NULL, 0));
@@ -264,13 +338,6 @@ SCENE(futex_limits) {
   DO(futex(&word, 99, 1, NULL, NULL, 0));
   usleep(1000);
 }
-
-enum { private_word = 2 | FUTEX_PRIVATE_FLAG }; /* FUTEX2_SIZE_U32 */
-
-struct waitv {
-  uint64_t val, uaddr;
-  uint32_t flags, reserved;
-};
 
 static void wait_on_both(void *arg) {
   struct waitv v[2] = {{0, (uintptr_t)&word, private_word, 0}, {0, (uintptr_t)&second_word, private_word, 0}};
