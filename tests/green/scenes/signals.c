@@ -291,6 +291,7 @@ PLAY(main_waits_for_signals_of_threads) {
 }
 
 PLAY(sigtimedwait_and_its_limits) {
+  have_company();
   block(SIGUSR1);
   const sigset_t set = only(SIGUSR1);
   siginfo_t info;

@@ -75,6 +75,7 @@ PLAY(sigev_thread_id) {
 }
 
 PLAY(sigev_signal) {
+  have_company();
   timer_t timer;
   struct sigaction action = {.sa_sigaction = on_timer, .sa_flags = SA_SIGINFO};
   MUST(sigaction(SIGRTMIN, &action, NULL));
