@@ -43,7 +43,7 @@ public:
   virtual const char* name() const noexcept = 0;
   // True for descriptors of the poller's own, which the program must not touch.
   virtual bool owns(int fd) const noexcept = 0;
-  // One of its own descriptors goes elsewhere, since the program is about to put its own at this number. The number stays open. 0 or -errno.
+  // One of its own descriptors goes elsewhere, for the program is about to put its own at this number, which stays open. 0 or -errno.
   virtual int move(int fd) noexcept = 0;
   virtual void shut() noexcept = 0;
 

@@ -343,6 +343,7 @@ static void wait_in_cleanup(void *arg) {
   char c;
   (void)arg;
   say("the cleanup waits");
+  tell(pair[0]);
   DO(read(pair[0], &c, 1));
   usleep(1000);
   say("the cleanup has waited");
@@ -360,7 +361,7 @@ PLAY(a_cleanup_that_waits) {
   pthread_t t = start(waits_in_cleanup, NULL);
   let_block(t);
   OK(pthread_cancel(t));
-  usleep(2000);
+  hear(pair[1]);
   DO_ERROR(pthread_cancel(t));
   tell(pair[1]);
   say("%s", finish(t) == PTHREAD_CANCELED ? "canceled" : "came back");

@@ -252,11 +252,13 @@ static void *exec_shell(void *arg) {
 }
 
 PLAY_ENDS(exec_in_a_thread, "exit 31") {
+  have_company();
   for (int i = 0; i < 5; ++i) start(sleep_forever, NULL);
   finish(start(exec_shell, NULL));
 }
 
 PLAY_ENDS(exec_in_main, "exit 31") {
+  have_company();
   for (int i = 0; i < 5; ++i) start(sleep_forever, NULL);
   usleep(1000);
   exec_shell(NULL);

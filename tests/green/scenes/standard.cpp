@@ -322,10 +322,12 @@ PLAY(streams_in_threads) {
 }
 
 PLAY_ENDS(an_exception_that_nobody_catches, "signal 6") {
+  have_company();
   std::thread([] { throw std::runtime_error("nobody catches it"); }).join();
 }
 
 PLAY_ENDS(a_thread_that_is_not_joined, "signal 6") {
+  have_company();
   std::thread t([] { std::this_thread::sleep_for(100s); });
 }
 

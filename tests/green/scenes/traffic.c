@@ -442,6 +442,7 @@ static void *file_work(void *arg) {
 }
 
 PLAY(files_in_threads) {
+  close(disk_file(0)); /* makes the directory */
   pthread_t all[8];
   for (long i = 0; i < 8; ++i) all[i] = start(file_work, (void *)i);
   for (int i = 0; i < 8; ++i) say("%ld", (long)finish(all[i]));
