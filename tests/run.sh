@@ -5,7 +5,7 @@
 #     --tsan    the tests without descriptors under TSan, in build-tsan/
 #     --soak    every test twenty times; the shuffling scheduler's tests with 1,000 seeds (WEFT_TEST_SEEDS); then mixed load on
 #               green threads, a minute for each of WEFT_SOAK_SEEDS seeds (5; tests/green/soak.py repeats one)
-#     --suite   only that suite: unit, insides, io, shim, libraries, faults, differential, audit, green,
+#     --suite   only that suite: unit, insides, io, shim, libraries, compat, faults, differential, audit, green,
 #               examples, support, tree. TEST: names as meson knows them.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

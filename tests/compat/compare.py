@@ -13,6 +13,7 @@ class Verdict:
 
     def __init__(self, scenario):
         self.scenario, self.trouble, self.figures, self.seconds, self.evidence = scenario, None, {}, {}, {}
+        self.killed = False     # whether a signal ended a program under test, on the side that was played last
 
     @property
     def passed(self):
@@ -38,6 +39,7 @@ def play(scenario, name, prefix, patience, verdict):
         finally:
             verdict.evidence = side.said_by_weft()
             verdict.figures[name] = figures(side)
+            verdict.killed = any(e.status < 0 for e in side.ended)
             verdict.seconds[name] = round(time.monotonic() - started, 1)
 
 
@@ -80,11 +82,19 @@ def not_green(scenario, verdict):
     """Why the run does not count as green, or None."""
     if scenario.kind != "threads":
         return None
+    if verdict.evidence.get("created", 0) == 0 and ended_by_a_signal(verdict):
+        return None
     if verdict.evidence.get("created", 0) == 0:
         return "not green: no green thread was made, or Weft printed no table"
     if verdict.evidence.get("carriers", 1) != 1:
         return f"not green: {verdict.evidence['carriers']} carriers"
     return None
+
+
+def ended_by_a_signal(verdict):
+    """A program that a signal ended wrote no table. Its OS threads tell as well: as many as natively, or next to none."""
+    native, weft = (verdict.figures[side]["threads"] for side in ("native", "weft"))
+    return verdict.killed and native >= 10 and 0 < weft <= native // 2
 
 
 def short(trouble):
