@@ -1,0 +1,99 @@
+// A chat room: whatever one says, all the others hear. A task reads from each member, another writes to it from a queue, so a slow
+// reader holds up nobody.
+//
+// Prints:
+//   ann hears: * bob is here
+//   ann hears: bob: hi all
+//   ann hears: * eve is here
+//   bob hears: * eve is here
+//   ann hears: eve: hello
+//   bob hears: eve: hello
+//   bob hears: ann: bye
+//   eve hears: ann: bye
+//   bob hears: * ann has left
+//   eve hears: * ann has left
+#include "line_stream.hpp"
+
+#include <cstdio>
+#include <map>
+#include <string>
+
+namespace async = weft::async;
+
+class chat_room {
+public:
+  weft::task<> serve(line_stream s) {
+    const auto name = co_await s.read_line();
+    if (!name) co_return;
+    weft::queue<std::string> to_say(100);
+    tell("* " + *name + " is here", *name);
+    members_[*name] = &to_say;
+    auto writer = weft::spawn(write_to(s, to_say));
+    try {
+      while (auto line = co_await s.read_line()) tell(*name + ": " + *line, *name);
+    } catch (const std::system_error&) {  // gone without a word
+    }
+    members_.erase(*name);
+    tell("* " + *name + " has left", *name);
+    writer.cancel();
+    co_await async::join(writer);
+  }
+  weft::task<> accept_all(int listener) {
+    for (;;) weft::spawn(serve(co_await line_stream::accept(listener)));
+  }
+
+private:
+  static weft::task<> write_to(line_stream& s, weft::queue<std::string>& to_say) {
+    while (auto line = co_await async::next(to_say)) co_await s.write_all(*line + "\n");
+  }
+  void tell(const std::string& line, const std::string& but) {
+    for (auto& [name, to_say] : members_)
+      if (name != but) to_say->try_put(line);  // a member who is 100 lines behind misses some
+  }
+  std::map<std::string, weft::queue<std::string>*> members_;
+};
+
+struct member {
+  std::string name;
+  line_stream line;
+  weft::task<> say(std::string text) { co_await line.write_all(text + "\n"); }
+  weft::task<> hear() {
+    const auto heard = co_await line.read_line();
+    std::printf("%s hears: %s\n", name.c_str(), heard.value_or("nothing").c_str());
+  }
+};
+static weft::task<member> join(std::string name, std::uint16_t port) {
+  line_stream line = co_await line_stream::connect(port);
+  member m{std::move(name), std::move(line)};
+  co_await m.say(m.name);
+  co_return m;
+}
+
+static weft::task<> program() {
+  chat_room room;
+  const int listener = line_stream::listen();
+  auto accepting = weft::spawn(room.accept_all(listener));
+  const auto port = line_stream::port_of(listener);
+
+  member ann = co_await join("ann", port);
+  co_await async::yield();
+  member bob = co_await join("bob", port);
+  co_await ann.hear();
+  co_await bob.say("hi all");
+  co_await ann.hear();
+  member eve = co_await join("eve", port);
+  co_await ann.hear();
+  co_await bob.hear();
+  co_await eve.say("hello");
+  co_await ann.hear();
+  co_await bob.hear();
+  co_await ann.say("bye");
+  co_await bob.hear();
+  co_await eve.hear();
+  ann.line.close();
+  co_await bob.hear();
+  co_await eve.hear();
+  accepting.cancel();
+}
+
+int main() { weft::await(program()); }
