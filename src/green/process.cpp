@@ -67,8 +67,9 @@ door_answer on_exit_group(door_frame* f, long nr) noexcept {
   if (home != nullptr && io::own_hub() == home) {
     // Other processes may wait for what these threads have locked.
     if (anything_shared()) each([](thread& t) { walk_robust_list(t); });
-    if (before_exit != nullptr) before_exit();
   }
+  // A process without green threads has its figures, too.
+  if (before_exit != nullptr && (home == nullptr || io::own_hub() == home)) before_exit();
   return below(f, nr);
 }
 
