@@ -1,5 +1,5 @@
-// clock_gettime and clock_getres for the CPU time of one thread. libc answers it in the vDSO, whose own system call is no site of Weft's (policy.cpp); the
-// same call by libc's `syscall` is. Every other clock is libc's.
+// clock_gettime and clock_getres for the CPU time of one thread. libc answers them in the vDSO, whose own system call is no site of
+// Weft's (policy.cpp); the same call by libc's `syscall` is. Every other clock is libc's.
 #include <ctime>
 #include <sys/syscall.h>
 #include <unistd.h>

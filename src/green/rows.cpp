@@ -35,6 +35,7 @@ void put_rows() noexcept {
   put(robust_rows());
   put(proc_rows());
   put(clock_rows());
+  put(tid_rows());
   put(signal_rows());
   put(signal_wait_rows());
   put(timer_rows());

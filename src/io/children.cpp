@@ -45,7 +45,7 @@ long wait_by_pid(hub& h, int pid, nanos deadline, const char* reason) noexcept {
   if (fd < 0) return fd;
   const long waited = wait_pidfd(h, static_cast<int>(fd), deadline, reason);
   forget_everywhere(h, static_cast<int>(fd));
-  sys::raw(SYS_close, fd);
+  poller::close_own(static_cast<int>(fd));
   return waited;
 }
 

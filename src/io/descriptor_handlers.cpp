@@ -37,12 +37,15 @@ bool drains_terminal(const door_frame* f) noexcept {
 
 door_answer made(long result) noexcept { return {result, 0}; }
 
+// Not a vfork child, which has descriptors of its own, and closes what it likes, in this process's memory.
+bool is_own_process() noexcept { return interrupted_hub() != nullptr || !detail::attached() || detail::this_carrier()->vfork_pid == 0; }
+
 }  // namespace
 
 door_answer on_close(door_frame* f, long) noexcept {
   const int fd = static_cast<int>(f->rdi);
+  if (is_ours(fd) && is_own_process()) return made(-EBADF);
   if (hub* h = own_hub()) {
-    if (is_ours(*h, fd)) return made(-EBADF);
     forget_everywhere(*h, fd);
   } else {
     forget_everywhere(fd);
@@ -51,8 +54,7 @@ door_answer on_close(door_frame* f, long) noexcept {
 }
 
 door_answer on_dup(door_frame* f, long) noexcept {
-  const hub* h = own_hub();
-  if (h != nullptr && is_ours(*h, static_cast<int>(f->rdi))) return made(-EBADF);
+  if (is_ours(static_cast<int>(f->rdi)) && is_own_process()) return made(-EBADF);
   facts::note_duplicate();
   return pass_on;
 }
@@ -60,11 +62,14 @@ door_answer on_dup(door_frame* f, long) noexcept {
 door_answer on_dup_to(door_frame* f, long) noexcept {
   const int from = static_cast<int>(f->rdi), to = static_cast<int>(f->rsi);
   facts::note_duplicate();
+  if (is_ours(from) && is_own_process()) return made(-EBADF);
   if (from == to || sys::raw(SYS_fcntl, from, F_GETFD) < 0) return pass_on;
-  if (hub* h = own_hub()) {
-    if (is_ours(*h, from)) return made(-EBADF);
+  if (is_ours(to) && is_own_process()) {
+    hub* h = own_hub();
     // dup2(2) may answer so when the number is being given out elsewhere, which it is.
-    if (is_ours(*h, to) && make_way(*h, to) != 0) return made(-EBUSY);
+    if (h == nullptr || make_way(*h, to) != 0) return made(-EBUSY);
+  }
+  if (hub* h = own_hub()) {
     forget_everywhere(*h, to);
   } else {
     forget_everywhere(to);
@@ -75,7 +80,7 @@ door_answer on_dup_to(door_frame* f, long) noexcept {
 door_answer on_close_range(door_frame* f, long) noexcept {
   const auto first = static_cast<unsigned>(f->rdi), last = static_cast<unsigned>(f->rsi), flags = static_cast<unsigned>(f->rdx);
   hub* h = own_hub();
-  if (h != nullptr && (flags & CLOSE_RANGE_UNSHARE) == 0) return made(close_range(*h, first, last, flags));
+  if ((flags & CLOSE_RANGE_UNSHARE) == 0 && is_own_process()) return made(close_range(h, first, last, flags));
   if ((flags & CLOSE_RANGE_CLOEXEC) == 0 && first <= last) forget_range(first, last);
   return pass_on;
 }
@@ -83,7 +88,7 @@ door_answer on_close_range(door_frame* f, long) noexcept {
 door_answer on_fcntl(door_frame* f, long) noexcept {
   const int fd = static_cast<int>(f->rdi);
   // Programs ask so which numbers are open.
-  if (const hub* h = own_hub(); h != nullptr && is_ours(*h, fd)) return made(-EBADF);
+  if (is_ours(fd) && is_own_process()) return made(-EBADF);
   if (f->rsi == F_DUPFD || f->rsi == F_DUPFD_CLOEXEC) facts::note_duplicate();
   if (f->rsi == F_SETLKW || f->rsi == F_OFD_SETLKW)
     return cooperate(f, [=](hub& h) { return lock_region(h, fd, static_cast<int>(f->rsi), reinterpret_cast<void*>(f->rdx)); });

@@ -1,6 +1,7 @@
 #include "io/descriptors.hpp"
 
 #include <cerrno>
+#include <ctime>
 #include <linux/close_range.h>
 
 #include "io/fd_facts.hpp"
@@ -11,18 +12,24 @@
 namespace weft::io {
 namespace {
 
-// Where Weft's own numbers can lie (poller::move_up goes no higher than the lowest free one above 1,000).
-constexpr unsigned highest_own = 1u << 16;
-
 bool anything_noted(const core::fd_entry& e) noexcept {
   return e.reg.watched != 0 || e.kind != core::fd_kind::unknown || e.drained || e.past_plain;
 }
 
 }  // namespace
 
-bool is_ours(const hub& h, int fd) noexcept { return h.poll->owns(fd) || (fd >= 0 && fd == ring_descriptor(h)); }
-
-long make_way(hub& h, int fd) noexcept { return h.poll->owns(fd) ? h.poll->move(fd) : move_ring(h); }
+long make_way(hub& h, int fd) noexcept {
+  const bool polls = h.poll->owns(fd);
+  if (!polls && fd != ring_descriptor(h)) return -EBUSY;
+  const int error = polls ? h.poll->move(fd) : move_ring(h);
+  if (error != 0) return error;
+  sys::forget_own_descriptor(fd);
+  // Another thread may be about to write to the number of the eventfd, which it has just read: it gets there before the number is
+  // the program's.
+  const timespec moment{0, 1'000'000};
+  sys::raw(SYS_nanosleep, &moment, nullptr);
+  return 0;
+}
 
 void forget_everywhere(hub& h, int fd) noexcept {
   facts::forget(fd);
@@ -71,7 +78,7 @@ void forget_kind(hub& h, int fd) noexcept {
 }
 
 long close(hub& h, int fd) noexcept {
-  if (is_ours(h, fd)) return -EBADF;
+  if (is_ours(fd)) return -EBADF;
   forget_everywhere(h, fd);
   return sys::raw(SYS_close, fd);
 }
@@ -85,15 +92,21 @@ long shutdown(hub& h, int fd, int how) noexcept {
   return 0;
 }
 
-long close_range(hub& h, unsigned first, unsigned last, unsigned flags) noexcept {
+long close_range(hub* h, unsigned first, unsigned last, unsigned flags) noexcept {
   if ((flags & CLOSE_RANGE_CLOEXEC) != 0 || first > last) return sys::raw(SYS_close_range, first, last, flags);
-  forget_range(h, first, last);
-  for (unsigned fd = first; fd <= last && fd < highest_own; ++fd) {
-    if (!is_ours(h, static_cast<int>(fd))) continue;
-    if (fd > first)
-      if (const long got = sys::raw(SYS_close_range, first, fd - 1, flags); got < 0) return got;
-    if (fd == last) return 0;
-    first = fd + 1;
+  if (h != nullptr)
+    forget_range(*h, first, last);
+  else
+    forget_range(first, last);
+  constexpr unsigned no_number = 1u << 30;
+  while (first < no_number) {
+    const int own = sys::next_own_descriptor(static_cast<int>(first));
+    if (own < 0 || static_cast<unsigned>(own) > last) break;
+    const auto at = static_cast<unsigned>(own);
+    if (at > first)
+      if (const long got = sys::raw(SYS_close_range, first, at - 1, flags); got < 0) return got;
+    if (at == last) return 0;
+    first = at + 1;
   }
   return sys::raw(SYS_close_range, first, last, flags);
 }

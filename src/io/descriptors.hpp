@@ -6,6 +6,7 @@
 
 #include "core/hub.hpp"
 #include "io/ended.hpp"
+#include "sys/own_descriptors.hpp"
 
 namespace weft::io {
 
@@ -24,16 +25,17 @@ void look_again(hub& h, int fd) noexcept;
 // The upper layer or kind of a socket may have changed.
 void forget_kind(hub& h, int fd) noexcept;
 
-// Weft's own descriptor, which the program does not know of.
-bool is_ours(const hub& h, int fd) noexcept;
-// The program is about to put a descriptor at that number: Weft's goes elsewhere. 0 or -errno.
+// Weft's own descriptor, of whichever hub, which the program does not know of.
+inline bool is_ours(int fd) noexcept { return sys::is_own_descriptor(fd); }
+// The program is about to put a descriptor at that number, which is ours: it goes elsewhere. 0 or -errno; -EBUSY when it is not this
+// hub's.
 long make_way(hub& h, int fd) noexcept;
 
 // Closes without touching what is not open; 0 or -errno.
 long close(hub& h, int fd) noexcept;
 long shutdown(hub& h, int fd, int how) noexcept;
-// close_range(2) over the program's descriptors.
-long close_range(hub& h, unsigned first, unsigned last, unsigned flags) noexcept;
+// close_range(2) over the program's descriptors. Null: on a thread without a hub.
+long close_range(hub* h, unsigned first, unsigned last, unsigned flags) noexcept;
 
 // After fork, in the child: it must not share the parent's poller. Fibers stay, as gevent's greenlets do; those that wait for
 // descriptors go on waiting, with this process's poller. 0 or -errno.

@@ -19,7 +19,7 @@ void close_signalfd(hub& h, int fd) noexcept {
   if (fd < 0) return;
   // The next one will have the same number: nothing of this one may be left in the poller's registrations.
   forget_everywhere(h, fd);
-  sys::raw(SYS_close, fd);
+  poller::close_own(fd);
 }
 
 mask_watch::mask_watch(hub& h, const void* mask) noexcept : h_(h) {

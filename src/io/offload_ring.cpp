@@ -176,7 +176,7 @@ int offload_ring::move(hub& h) noexcept {
   core::fd_entry* entry = h.fds.get(elsewhere);
   const int error = entry == nullptr ? -ENOMEM : h.poll->watch(elsewhere, poller::in, entry->reg);
   if (error != 0) {
-    sys::raw(SYS_close, elsewhere);
+    poller::close_own(elsewhere);
     return error;
   }
   const bool watched = watching_;
@@ -193,13 +193,13 @@ void offload_ring::close(hub& h) noexcept {
   if (sqes_ != nullptr) sys::unmap(sqes_, sqe_bytes_);
   if (cq_memory_ != nullptr) sys::unmap(cq_memory_, cq_bytes_);
   if (sq_memory_ != nullptr) sys::unmap(sq_memory_, sq_bytes_);
-  sys::raw(SYS_close, fd_);
+  poller::close_own(fd_);
   fd_ = -1;
 }
 
 void offload_ring::drop_in_child(hub& h) noexcept {
   unwatch(h);
-  sys::raw(SYS_close, fd_);
+  poller::close_own(fd_);
   fd_ = -1;
 }
 

@@ -106,15 +106,15 @@ int epoll_poller::move(int fd) noexcept {
     epoll_fd_ = elsewhere;
     return 0;
   }
-  wake_fd_ = elsewhere;
+  __atomic_store_n(&wake_fd_, elsewhere, __ATOMIC_SEQ_CST);
   const int error = watch_wake();  // a wake that came before is reported by the new one
   sys::raw(SYS_epoll_ctl, epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
   return error;
 }
 
 void epoll_poller::shut() noexcept {
-  if (epoll_fd_ >= 0) sys::raw(SYS_close, epoll_fd_);
-  if (wake_fd_ >= 0) sys::raw(SYS_close, wake_fd_);
+  if (epoll_fd_ >= 0) close_own(epoll_fd_);
+  if (wake_fd_ >= 0) close_own(wake_fd_);
   epoll_fd_ = wake_fd_ = -1;
 }
 

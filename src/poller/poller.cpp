@@ -8,6 +8,7 @@
 #include "poller/epoll_poller.hpp"
 #include "poller/select_poller.hpp"
 #include "sys/features.hpp"
+#include "sys/own_descriptors.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::poller {
@@ -20,19 +21,28 @@ int number_elsewhere(int fd) noexcept {
     up = sys::raw(SYS_fcntl, fd, F_DUPFD_CLOEXEC, from);
     if (up >= 0) break;
   }
+  sys::note_own_descriptor(static_cast<int>(up));
   return static_cast<int>(up);
+}
+
+void close_own(int fd) noexcept {
+  sys::forget_own_descriptor(fd);
+  sys::raw(SYS_close, fd);
 }
 
 int move_up(int fd) noexcept {
   const int up = number_elsewhere(fd);
-  if (up < 0) return fd;
+  if (up < 0) {
+    sys::note_own_descriptor(fd);
+    return fd;
+  }
   sys::raw(SYS_close, fd);
   return up;
 }
 
 void poller::wake() noexcept {
   const std::uint64_t one = 1;
-  sys::raw(SYS_write, wake_fd_, &one, sizeof one);
+  sys::raw(SYS_write, __atomic_load_n(&wake_fd_, __ATOMIC_RELAXED), &one, sizeof one);
 }
 
 int poller::open_wake() noexcept {

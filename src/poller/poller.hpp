@@ -63,9 +63,11 @@ protected:
 poller* open(void* storage, std::size_t bytes, long& error) noexcept;
 std::size_t storage_bytes() noexcept;
 
-// Moves one of Weft's own descriptors high up, out of the way of programs that expect the lowest free number.
+// Makes a descriptor one of Weft's own: moves it high up, out of the way of programs that expect the lowest free number, and notes it.
 int move_up(int fd) noexcept;
-// Another number for it, high up as well; `fd` stays open. -errno when there is none.
+// Another number for one of Weft's own, high up as well, noted too; `fd` stays open. -errno when there is none.
 int number_elsewhere(int fd) noexcept;
+// Ends one of Weft's own.
+void close_own(int fd) noexcept;
 
 }  // namespace weft::poller

@@ -114,7 +114,7 @@ int select_poller::wait(std::uint64_t timeout) noexcept {
 }
 
 int select_poller::reopen() noexcept {
-  if (wake_fd_ >= 0) sys::raw(SYS_close, wake_fd_);
+  if (wake_fd_ >= 0) close_own(wake_fd_);
   wake_fd_ = -1;
   const int error = open_wake();
   if (error != 0) return error;
@@ -128,16 +128,16 @@ int select_poller::move(int) noexcept {
   const int elsewhere = number_elsewhere(wake_fd_);
   if (elsewhere < 0) return elsewhere;
   if (!reserve(elsewhere)) {
-    sys::raw(SYS_close, elsewhere);
+    close_own(elsewhere);
     return -ENOMEM;
   }
-  wake_fd_ = elsewhere;
+  __atomic_store_n(&wake_fd_, elsewhere, __ATOMIC_SEQ_CST);
   if (elsewhere > highest_) highest_ = elsewhere;
   return 0;
 }
 
 void select_poller::shut() noexcept {
-  if (wake_fd_ >= 0) sys::raw(SYS_close, wake_fd_);
+  if (wake_fd_ >= 0) close_own(wake_fd_);
   wake_fd_ = -1;
   if (wanted_[0] != nullptr) {
     const std::size_t set_bytes = static_cast<std::size_t>(capacity_) / 8;
