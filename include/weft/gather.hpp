@@ -1,8 +1,8 @@
 // Results of several waitables at once, in the order of the arguments. After asyncio.gather.
 //
-// What is gathered: fibers, async_results, tasks (anything that waits and has get()), and functions, which are run in fibers of their
-// own. A function's fiber never outlives the call: it is cancelled and waited for when gather throws. What was handed in as a handle
-// is cancelled only when the caller is, as in asyncio: another one's failure leaves it running.
+// What is gathered: fibers, async_results (anything that waits and has get()), functions, which are run in fibers of their own, and
+// tasks, which are spawned. What gather has started never outlives the call: it is cancelled and waited for when gather throws. What
+// was handed in as a handle is cancelled only when the caller is, as in asyncio: another one's failure leaves it running.
 #pragma once
 
 #include <array>
@@ -66,9 +66,12 @@ namespace detail {
 // begin at `own`. With `settle` failures do not count.
 WEFT_API void gather_wait(std::span<const waitable_ref> items, std::span<const waitable_ref> own, bool settle);
 
-// An argument of gather: a waitable stays what it is, a function becomes a fiber.
+// What spawn() takes by itself: a function, or a task (task.hpp), which is found when it is one.
 template <class A>
-concept gatherable = waitable_value<std::remove_cvref_t<A>> || std::invocable<std::decay_t<A>&>;
+concept spawnable = std::invocable<std::decay_t<A>&> || requires(A&& a) { spawn(spawn_options{}, std::forward<A>(a)); };
+// An argument of gather: a waitable stays what it is, a function or task becomes a fiber.
+template <class A>
+concept gatherable = waitable_value<std::remove_cvref_t<A>> || spawnable<A>;
 
 template <class A>
 decltype(auto) gathered(A&& a) {

@@ -8,6 +8,7 @@
 
 #include "weft/any_waitable.hpp"
 #include "weft/cancel.hpp"
+#include "weft/fiber.hpp"
 
 namespace weft {
 
@@ -54,6 +55,12 @@ template <class W, class Rep, class Period>
 auto wait_for(W&& w, std::chrono::duration<Rep, Period> d) {
   detail::wait_or_cancel(detail::waitable_ref::to<std::remove_cvref_t<W>>(w), detail::deadline_after(detail::current_hub(), d));
   return w.get();
+}
+// The same for a task that is not running yet (task.hpp): it is spawned.
+template <class T, class Rep, class Period>
+  requires(!waitable<std::remove_cvref_t<T>> && !std::invocable<T> && requires(T&& t) { spawn(spawn_options{}, std::forward<T>(t)); })
+auto wait_for(T&& t, std::chrono::duration<Rep, Period> d) {
+  return weft::wait_for(spawn(spawn_options{}, std::forward<T>(t)), d);
 }
 // Runs fn() here for at most `d`: fail_after the other way round.
 template <std::invocable F, class Rep, class Period>
