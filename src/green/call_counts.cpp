@@ -18,7 +18,9 @@ patch::handler counted[patch::handler_count];
 bool counting = false;
 
 // Threads of the kernel's may make calls, too; a lost count is cheaper than a locked instruction a call.
-void add(std::uint64_t& to, std::uint64_t n) noexcept { __atomic_store_n(&to, __atomic_load_n(&to, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED); }
+void add(std::uint64_t& to, std::uint64_t n) noexcept {
+  __atomic_store_n(&to, __atomic_load_n(&to, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);
+}
 
 patch::verdict count(patch::call_frame* frame, long nr) {
   const thread* t = self();

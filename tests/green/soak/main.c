@@ -184,10 +184,10 @@ int main(int argc, char** argv) {
     if (rounds == warm_rounds - 1) warm = last;
   }
   if (signals_handled != signals_sent) fail("signals were lost or doubled", (long)signals_sent - (long)signals_handled);
-  printf("{\"rounds\": %u, \"jobs\": %lu, \"threads\": %lu, \"cancelled\": %lu, \"signals\": %lu, \"forks\": %lu, \"bytes\": %lu, "
-         "\"descriptors\": %ld, \"mappings\": %ld, \"resident_kb\": %ld, \"resident_grown_kb\": %ld, \"tid\": %ld}\n",
-         rounds, steps, (unsigned long)threads_made, (unsigned long)threads_cancelled, (unsigned long)signals_sent,
-         (unsigned long)forks_made, (unsigned long)bytes_echoed, last.descriptors - warm.descriptors, last.mappings - warm.mappings, last.resident_kb,
+  printf("{\"rounds\": %u, \"jobs\": %lu, \"threads\": %lu, \"cancelled\": %lu, \"signals\": %lu, \"forks\": %lu, ", rounds, steps,
+         (unsigned long)threads_made, (unsigned long)threads_cancelled, (unsigned long)signals_sent, (unsigned long)forks_made);
+  printf("\"bytes\": %lu, \"descriptors\": %ld, \"mappings\": %ld, \"resident_kb\": %ld, \"resident_grown_kb\": %ld, \"tid\": %ld}\n",
+         (unsigned long)bytes_echoed, last.descriptors - warm.descriptors, last.mappings - warm.mappings, last.resident_kb,
          last.resident_kb - warm.resident_kb, last.tid);
   return 0;
 }
