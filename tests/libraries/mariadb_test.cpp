@@ -3,7 +3,6 @@
 
 #include <mysql.h>
 
-#include <algorithm>
 #include <memory>
 
 using weft_test::many;
@@ -36,31 +35,15 @@ TEST_CASE("100 fibers sleep in 100 server threads at once and each gets its own 
   mysql_library_init(0, nullptr, nullptr);
   // The server does not notice at once that the client of an earlier run has left a sleep.
   const std::string mark = " -- of process " + std::to_string(getpid());
-  int most = 0;
-  for (double seconds = 0.2; most < many && seconds < 10; seconds *= 2) {
-    int connected = 0, done = 0;
-    weft::event all_connected;
-    weft_test::together(
-        many,
-        [&](int i) {
-          const connection c = connect();
-          if (++connected == many) all_connected.set();
-          all_connected.wait();
-          const std::string query = "select " + std::to_string(i) + " * 7 + sleep(" + std::to_string(seconds) + ")" + mark;
-          CHECK(ask(c, query) == std::to_string(i * 7));
-          ++done;
-        },
-        [&] {
-          const connection c = connect();
-          all_connected.wait();
-          while (done < many) {
-            most = std::max(most, std::stoi(ask(c, "select count(*) from information_schema.processlist where state = 'User sleep' and "
-                                                   "info like '%" + mark + "'")));
-            weft::this_fiber::sleep_for(std::chrono::milliseconds(5));
-          }
-        });
-  }
-  CHECK(most == many);
+  weft_test::sleep_at_once(
+      [] { return connect(); },
+      [&](const connection& c, int i, const std::string& seconds) {
+        CHECK(ask(c, "select " + std::to_string(i) + " * 7 + sleep(" + seconds + ")" + mark) == std::to_string(i * 7));
+      },
+      [&](const connection& c) {
+        return std::stoi(ask(c, "select count(*) from information_schema.processlist where state = 'User sleep' and info like '%" +
+                                    mark + "'"));
+      });
 }
 
 TEST_CASE("transactions that wait for each other's rows, big results, prepared statements and errors") {

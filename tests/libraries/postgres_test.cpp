@@ -3,7 +3,6 @@
 
 #include <libpq-fe.h>
 
-#include <algorithm>
 #include <memory>
 
 using weft_test::many;
@@ -33,32 +32,14 @@ std::string field(const result& r) { return PQntuples(r.get()) == 1 ? PQgetvalue
 }  // namespace
 
 TEST_CASE("100 fibers sleep in 100 backends at once and each gets its own answer") {
-  // A machine under load may take longer than a sleep to start them all: then they sleep longer.
-  int most = 0;
-  for (double seconds = 0.2; most < many && seconds < 10; seconds *= 2) {
-    int connected = 0, done = 0;
-    weft::event all_connected;
-    weft_test::together(
-        many,
-        [&](int i) {
-          const connection c = connect();
-          if (++connected == many) all_connected.set();
-          all_connected.wait();
-          const std::string n = std::to_string(i);
-          CHECK(field(ask(c, "select " + n + " * 7 from pg_sleep(" + std::to_string(seconds) + ")")) == std::to_string(i * 7));
-          ++done;
-        },
-        [&] {
-          const connection c = connect();
-          all_connected.wait();
-          while (done < many) {
-            most = std::max(most, std::stoi(field(ask(c, "select count(*) from pg_stat_activity where state = 'active' and "
-                                                         "wait_event = 'PgSleep'"))));
-            weft::this_fiber::sleep_for(std::chrono::milliseconds(5));
-          }
-        });
-  }
-  CHECK(most == many);
+  weft_test::sleep_at_once(
+      [] { return connect(); },
+      [](const connection& c, int i, const std::string& seconds) {
+        CHECK(field(ask(c, "select " + std::to_string(i) + " * 7 from pg_sleep(" + seconds + ")")) == std::to_string(i * 7));
+      },
+      [](const connection& c) {
+        return std::stoi(field(ask(c, "select count(*) from pg_stat_activity where state = 'active' and wait_event = 'PgSleep'")));
+      });
 }
 
 TEST_CASE("locks, notifications, copies and errors work in fibers as in threads") {

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <stdexcept>
@@ -58,6 +59,36 @@ void together(int n, Fn fn, Meanwhile meanwhile) {
 template <class Fn>
 void together(int n, Fn fn) {
   together(n, fn, [] {});
+}
+
+// 100 connections whose servers sleep for them: are they all asleep at once? `connect()`, `sleep(connection, i, seconds)` in a fiber,
+// `count(connection)` asks the server how many sleep. A machine under load may take longer than a sleep to start them all: then they
+// sleep longer.
+template <class Connect, class Sleep, class Count>
+void sleep_at_once(Connect connect, Sleep sleep, Count count) {
+  int most = 0;
+  for (double seconds = 0.2; most < many && seconds < 10; seconds *= 2) {
+    int connected = 0, done = 0;
+    weft::event all_connected;
+    together(
+        many,
+        [&](int i) {
+          const auto c = connect();
+          if (++connected == many) all_connected.set();
+          all_connected.wait();
+          sleep(c, i, std::to_string(seconds));
+          ++done;
+        },
+        [&] {
+          const auto c = connect();
+          all_connected.wait();
+          while (done < many) {
+            most = std::max(most, count(c));
+            weft::this_fiber::sleep_for(std::chrono::milliseconds(5));
+          }
+        });
+  }
+  CHECK(most == many);
 }
 
 }  // namespace weft_test
