@@ -6,7 +6,8 @@
 #     --soak    every test twenty times; the shuffling scheduler's tests with 1,000 seeds (WEFT_TEST_SEEDS); then mixed load on
 #               green threads, a minute for each of WEFT_SOAK_SEEDS seeds (5; tests/green/soak.py repeats one)
 #     --suite   only that suite: unit, insides, io, shim, libraries, compat, faults, differential, audit, green,
-#               examples, support, tree. TEST: names as meson knows them.
+#               examples, support, tree
+#     --without all but that suite. TEST: names as meson knows them.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tests/support/setup.sh"
