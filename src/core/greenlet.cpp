@@ -103,6 +103,18 @@ family* make_family(fiber_base* f) {
   return t;
 }
 
+// The main fiber's note of its tree, which goes when the hub does. (fiber_local frees the extra part when it is the last in it.)
+void note_on_main(fiber_base* f) {
+  auto& extra = core::extra_of(f);
+  if (extra.greenlets == nullptr)
+    hub_state::of(*f->home).at_end.push_back([f] {
+      if (f->extra == nullptr) return;
+      f->extra->greenlets = nullptr;
+      if (f->extra->locals == nullptr) f->extra->free(std::exchange(f->extra, nullptr));
+    });
+  extra.greenlets = mine.tree;
+}
+
 // The calling fiber's tree.
 family& my_family() {
   fiber_base* f = fiber_if_any(thread_pointer());
@@ -115,7 +127,7 @@ family& my_family() {
   // The thread may have got its hub since, or lost it.
   if (mine.tree->fiber != f) {
     mine.tree->fiber = f;
-    if (f != nullptr) core::extra_of(f).greenlets = mine.tree;
+    if (f != nullptr) note_on_main(f);
   }
   return *mine.tree;
 }
