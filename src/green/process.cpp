@@ -12,6 +12,7 @@
 #include "green/signals.hpp"
 #include "io/door.hpp"
 #include "io/futex.hpp"
+#include "io/offload.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::green {
@@ -91,6 +92,7 @@ void in_forked_child(hub& h) noexcept {
   thread* me = self();
   if (me == nullptr) return;
   stats_after_fork();
+  io::forget_calls_of_threads(h);
   each([&](thread& t) {
     if (&t == me) return;
     withdraw(h, *t.fiber);

@@ -175,6 +175,18 @@ void offload_after_fork(hub& h) noexcept {
   }
 }
 
+void forget_calls_of_threads(hub& h) noexcept {
+  offload_state* s = h.offload;
+  if (s == nullptr) return;
+  detail::list_link* next;
+  for (detail::list_link* l = s->calls.next; l != &s->calls; l = next) {
+    next = l->next;
+    if (!op_of(l).maker->green) continue;
+    l->prev->next = next;
+    next->prev = l->prev;
+  }
+}
+
 int ring_descriptor(const hub& h) noexcept {
   return h.offload == nullptr || h.offload->ring == nullptr ? -1 : h.offload->ring->descriptor();
 }

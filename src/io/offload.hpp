@@ -58,6 +58,8 @@ void offload_after_fork(hub& h) noexcept;
 
 // The descriptor of the hub's ring, -1 without one.
 int ring_descriptor(const hub& h) noexcept;
+// In a child of fork that does not have its parent's green threads: their calls go unheard, and lie on stacks that will be reused.
+void forget_calls_of_threads(hub& h) noexcept;
 // It goes to another number; the old one stays open. 0 or -errno.
 int move_ring(hub& h) noexcept;
 

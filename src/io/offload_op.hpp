@@ -18,6 +18,7 @@ struct offload_op : core::remote_node {
 
   hub* home;
   offload_state* state;
+  const detail::fiber_base* maker = detail::current_fiber();  // on whose stack it lies
   offload_call call;
   offload_kind kind;
   bool over = false;          // the kernel has let go of it

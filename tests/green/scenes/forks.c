@@ -102,7 +102,7 @@ PLAY(fork_while_others_wait) {
 PLAY(fork_while_others_allocate) {
   pthread_t all[4];
   for (int i = 0; i < 4; ++i) all[i] = start(allocate_on, (void *)(long)(i + 1));
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 8; ++i) {
     const pid_t child = fork();
     if (child == 0) {
       live(3);
