@@ -100,7 +100,7 @@ def memcached(side):
     return {"answers": said, "status": server.ended.status}
 
 
-def redis_scenario(side, *options):
+def redis_scenario(side, requests, *options):
     cli = need("redis-cli")
     with side.serve(lambda p: [need("redis-server"), "--bind", "127.0.0.1", "--port", str(p), "--save", "", "--appendonly", "no",
                                "--dir",
@@ -118,7 +118,7 @@ def redis_scenario(side, *options):
                     lines.readline()
                 return sums
         sums = load.together(40, client)
-        table = helper(need("redis-benchmark"), "-p", str(server.port), "-n", "4000", "-c", "50", "-t", "set,get,lpush", "--csv")
+        table = helper(need("redis-benchmark"), "-p", str(server.port), "-n", str(requests), "-c", "50", "-t", "set,get,lpush", "--csv")
         seen = {"sums": sums, "all": ask("GET", "all"), "keys": ask("DBSIZE"), "tests": len(table.splitlines()),
                 "saved": ask("SAVE"),
                 "big": ask("EVAL", "for i=1,20000 do redis.call('rpush','l',i) end return redis.call('llen','l')", "0"),
@@ -130,13 +130,13 @@ def redis_scenario(side, *options):
           "40 clients of 300 commands each, redis-benchmark, Lua, SAVE, lazy freeing by its own threads; ended by SIGTERM",
           ["redis-server", "redis-cli", "redis-benchmark"], ["redis-server", "redis-tools"], quick=True, group="servers")
 def redis(side):
-    return redis_scenario(side)
+    return redis_scenario(side, 4000)
 
 
 @scenario("redis-server --io-threads 2", "the same with spinning I/O threads", ["redis-server", "redis-cli", "redis-benchmark"],
           ["redis-server", "redis-tools"], quick=True, group="servers")
 def redis_io_threads(side):
-    return redis_scenario(side, "--io-threads", "2", "--io-threads-do-reads", "yes")
+    return redis_scenario(side, 1000, "--io-threads", "2", "--io-threads-do-reads", "yes")
 
 
 @scenario("mariadbd", "mariadb-slap with 20 connections, 400 queries, InnoDB; sums checked by SQL; ended by SIGTERM",
