@@ -589,6 +589,7 @@ PLAY(nested_handlers) { finish(start(raise_nested, NULL)); }
 /* -- stop and continue */
 
 PLAY(stopped_and_continued_with_threads) {
+  have_company();
   pipe_pair(back);
   const pid_t child = fork();
   if (child == 0) {
