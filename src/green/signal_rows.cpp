@@ -26,6 +26,17 @@ bool load_set(long from, std::uint64_t& set) noexcept {
   return true;
 }
 
+// libc asks for the old mask whenever it makes a thread: no system call where the page is known.
+bool store_set(long user, std::uint64_t set) noexcept {
+  if (user % 4 != 0) return io::copy_out(pointer<void>(user), &set, sizeof set);
+  for (long half = 0; half < 2; ++half) {
+    std::uint32_t seen = 0;
+    for (bool swapped = false; !swapped;)
+      if (!io::exchange_word(pointer<void>(user + 4 * half), seen, static_cast<std::uint32_t>(set >> 32 * half), swapped)) return false;
+  }
+  return true;
+}
+
 door_answer on_rt_sigprocmask(door_frame* f, long nr) noexcept {
   thread* t = signal_caller();
   if (t == nullptr || f->r10 != static_cast<long>(set_bytes)) return below(f, nr);
@@ -43,7 +54,7 @@ door_answer on_rt_sigprocmask(door_frame* f, long nr) noexcept {
     if (kernel_mask_lent()) sync_kernel_mask(true);
     set_mask(*t, mask);
   }
-  if (f->rdx != 0 && !io::copy_out(pointer<void>(f->rdx), &before, sizeof before)) return answer(-EFAULT);
+  if (f->rdx != 0 && !store_set(f->rdx, before)) return answer(-EFAULT);
   return answer(0);
 }
 

@@ -21,9 +21,12 @@ template <class Probe>
 bool each_page(char* at, std::size_t bytes, Probe probe) noexcept {
   if (bytes == 0) return true;
   if (at == nullptr) return false;
-  for (std::size_t offset = 0; offset < bytes; offset += sys::page_size)
-    if (!probe(at + (offset + 8 > bytes ? bytes - 8 : offset))) return false;
-  return probe(at + bytes - 8);
+  const auto page_of = [](const char* byte) { return reinterpret_cast<std::uintptr_t>(byte) / sys::page_size; };
+  char* const last = at + bytes - 8;
+  if (!probe(at)) return false;
+  while (last - at >= static_cast<std::ptrdiff_t>(sys::page_size))
+    if (!probe(at += sys::page_size)) return false;
+  return page_of(at) == page_of(last + 7) || probe(last);
 }
 
 }  // namespace
