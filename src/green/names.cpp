@@ -49,6 +49,10 @@ door_answer on_prctl(door_frame* f, long nr) noexcept {
       t->is.timer_slack = wanted > 0 ? static_cast<std::uint64_t>(wanted) : 0;
       return answer(0);
     }
+    case PR_GET_TID_ADDRESS:
+      // The leader's the kernel has.
+      if (t == &leader()) return below(f, nr);
+      return answer(io::copy_out(reinterpret_cast<void*>(f->rsi), &t->clear_tid, sizeof t->clear_tid) ? 0 : -EFAULT);
     default: return below(f, nr);
   }
 }
