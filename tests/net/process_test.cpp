@@ -182,7 +182,7 @@ TEST_CASE("a program that cannot be started is named") {
     CHECK(std::string(e.what()).find("cannot start no-such-program-here") != std::string::npos);
   }
   CHECK_THROWS_AS(weft::process({"sh"}, {.cwd = "/no/such/place"}), std::system_error);
-  CHECK_THROWS_AS(weft::process({}), std::invalid_argument);
+  CHECK_THROWS_AS(weft::process(std::vector<std::string>()), std::invalid_argument);
   CHECK_THROWS_AS(weft::process({"sh"}, {.in = redirect::to_stdout()}), std::invalid_argument);
   CHECK(open_descriptors() == before);
 }
