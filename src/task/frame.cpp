@@ -146,7 +146,7 @@ void* frame_alloc(std::size_t size) {
 
 void frame_free(void* frame, std::size_t size) noexcept {
   const std::size_t index = (size + step - 1) / step;
-  if (index >= classes) return ::operator delete(frame, size);
+  if (index >= classes) return ::operator delete(frame);
   auto* f = static_cast<free_frame*>(frame);
   if (mine != nullptr) [[likely]]
     give(*mine, f, index);

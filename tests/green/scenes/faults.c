@@ -48,7 +48,7 @@ __attribute__((noinline)) static int recurse(int n) {
   volatile char frame[2000];
   frame[0] = (char)n;
   depth_sum += frame[0];
-  return recurse(n + 1) + frame[0];
+  return n < 0 ? 0 : recurse(n + 1) + frame[0];  // never: the stack ends first
 }
 
 static void *overflow(void *arg) {

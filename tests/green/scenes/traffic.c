@@ -279,7 +279,7 @@ PLAY(a_thousand_wait_in_recv) {
     all[i] = start_with(&attr, receive_one, (void *)i);
   }
   let_block(all[999]);
-  for (int i = 999; i >= 0; --i) MUST(send(thousand[i][1], "abcdefghij" + i % 10, 1, 0));
+  for (int i = 999; i >= 0; --i) MUST(send(thousand[i][1], &"abcdefghij"[i % 10], 1, 0));
   long sum = 0;
   for (long i = 0; i < 1000; ++i) sum += ((long)finish(all[i]) - 'a') * i;
   say("%ld", sum);
