@@ -103,14 +103,14 @@ pool* open() {
   return mine = &at_thread_end.lists;
 }
 
-[[gnu::noinline]] void* alloc_slowly(std::size_t index) {
+[[gnu::noinline, maybe_unused]] void* alloc_slowly(std::size_t index) {
   if (pool* p = open()) return refill(*p, index);
   pool brief;
   brief.next_chunk = index * step + sizeof(chunk);
   return refill(brief, index);
 }
 
-[[gnu::noinline]] void free_slowly(free_frame* f, std::size_t index) {
+[[gnu::noinline, maybe_unused]] void free_slowly(free_frame* f, std::size_t index) {
   if (pool* p = open()) return give(*p, f, index);
   reserve& r = all();
   const std::lock_guard guard(r.lock);
