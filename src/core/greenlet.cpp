@@ -18,6 +18,7 @@ extern "C" {
 [[gnu::weak]] void __sanitizer_start_switch_fiber(void** fake_stack, const void* bottom, std::size_t size);
 [[gnu::weak]] void __sanitizer_finish_switch_fiber(void* fake_stack, const void** bottom, std::size_t* size);
 [[gnu::weak]] void* __tsan_get_current_fiber();
+[[gnu::weak]] void __asan_unpoison_memory_region(const volatile void* at, std::size_t size);
 [[gnu::weak]] void* __tsan_create_fiber(unsigned flags);
 [[gnu::weak]] void __tsan_destroy_fiber(void* fiber);
 [[gnu::weak]] void __tsan_switch_to_fiber(void* fiber, unsigned flags);
@@ -319,6 +320,9 @@ void prepare(greenlet_base* g) {
   if (g->stk == nullptr) throw std::bad_alloc();
   (void)stack_pool::take_untouched(g->stk);
   char* top = stack_pool::top(g->stk, g->stack_log2);
+  // What ran there before left for good, with its frames marked.
+  if (__asan_unpoison_memory_region != nullptr)
+    __asan_unpoison_memory_region(stack_pool::bottom(g->stk), std::size_t{1} << g->stack_log2);
   g->context = core::suspend_before(
       core::make_fcontext(top, static_cast<std::size_t>(top - stack_pool::bottom(g->stk)), entry));
   if ((t.care & care_tools) != 0 && __tsan_create_fiber != nullptr) g->tsan = __tsan_create_fiber(0);

@@ -71,7 +71,18 @@ PLAY(an_alternate_stack_for_whom_it_is_wanted) {
 
 /* -- contexts */
 
+// Reads the word at `at`. One copy of its code, whatever the compiler does with its callers.
+long read_word(const void *at);
 extern char fault_begins[], fault_ends[];
+__asm__(
+    ".pushsection .text\n"
+    ".globl read_word, fault_begins, fault_ends\n"
+    ".type read_word, @function\n"
+    "read_word:\n"
+    "fault_begins: movq (%rdi), %rax\n"
+    "fault_ends: ret\n"
+    ".size read_word, .-read_word\n"
+    ".popsection\n");
 
 static void skip_fault(int sig, siginfo_t *info, void *context) {
   (void)sig, (void)info;
@@ -85,14 +96,7 @@ static void skip_fault(int sig, siginfo_t *info, void *context) {
 static void *skipped(void *arg) {
   give_alternate();
   for (int i = 0; i < 3; ++i) {
-    long got = 1;
-    __asm__ volatile(
-        ".globl fault_begins, fault_ends\n"
-        "fault_begins: movq (%1), %0\n"
-        "fault_ends:\n"
-        : "=&a"(got)
-        : "r"(bad())
-        : "memory");
+    const long got = read_word(bad());
     say("went on with %ld", got);
   }
   sigset_t mask;
