@@ -238,7 +238,7 @@ void enlist(greenlet_base* g) noexcept {
 
 void free_greenlet(greenlet_base* g) noexcept {
   delete g->body;
-  if (!g->parent->is_root && !g->lent) greenlet_release(g->parent);
+  if (!g->lent && !g->parent->is_root) greenlet_release(g->parent);  // one that is lent may outlive its parent
   family* t = &family_of(g->tree);
   delete g;
   release(t);
