@@ -74,7 +74,8 @@ struct group_parks {
 void put_parks_by_group(sys::report& out) noexcept {
   group_parks groups[32];
   std::size_t count = 0;
-  bool seen[sizeof call_counts / sizeof *call_counts] = {};
+  bool seen[sizeof call_counts / sizeof *call_counts];
+  sys::fill(seen, 0, sizeof seen);
   io::each_door([&](const io::door_entry& row) {
     if (seen[row.nr]) return;
     seen[row.nr] = true;
@@ -193,7 +194,7 @@ void stats_after_fork() noexcept {
   run.process = sys::raw(SYS_getpid);
   run.forked = true;
   run.before = home->stats;
-  for (call_count& c : call_counts) c = {};
+  sys::fill(call_counts, 0, sizeof call_counts);
 }
 
 }  // namespace weft::green

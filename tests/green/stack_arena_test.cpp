@@ -113,7 +113,7 @@ TEST_CASE("ten thousand stacks of the usual size need few mappings") {
     all.push_back(new_stack(size));
     *at(all.back() + size - 64) = 1;
   }
-#ifdef __SANITIZE_ADDRESS__
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
   constexpr std::size_t others = 1'000;  // its own memory comes in mappings, too
 #else
   constexpr std::size_t others = 0;
