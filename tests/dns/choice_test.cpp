@@ -45,8 +45,13 @@ template <class Question>
 std::string cancelled(const dns_process& server, Question question) {
   const auto asked = server.queries().size();
   std::string answer;
-  auto f = weft::spawn([&] { answer = question(); });
-  while (server.queries().size() == asked) weft::this_fiber::sleep_for(1ms);
+  bool begun = false;
+  auto f = weft::spawn([&] {
+    begun = true;
+    answer = question();
+  });
+  // What the one before had asked may be counted only now.
+  while (!begun || server.queries().size() == asked) weft::this_fiber::sleep_for(1ms);
   f.kill();
   return answer;
 }

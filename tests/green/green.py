@@ -87,7 +87,8 @@ def compare(native, weft, entries):
     complaints += [f"known difference no longer in the native words: {e['native']!r}" for e in idle]
     if weft.words() != want:
         if entries and weft.words() == native.words():
-            complaints.append("unexpected pass: known differences are listed, and nothing differs")
+            if not all(e.get("sometimes") for e in entries):
+                complaints.append("unexpected pass: known differences are listed, and nothing differs")
         else:
             complaints += list(difflib.unified_diff(want.splitlines(), weft.words().splitlines(), "native", "green", lineterm="", n=2))
     if why := weft.not_green():

@@ -85,12 +85,13 @@ TEST_CASE("readers of a write-ahead log see their snapshot while a writer works,
   database first("snapshot");
   first.ask("pragma journal_mode = wal; create table t (n int); insert into t values (0)");
   weft::event begun, written;
+  int reading = 0;
   weft_test::together(11, [&](int i) {
     database db("snapshot");
     if (i < 10) {
       db.ask("begin");
       CHECK(db.ask("select max(n) from t") == "0");
-      if (i == 9) begun.set();
+      if (++reading == 10) begun.set();
       written.wait();
       CHECK(db.ask("select max(n) from t") == "0");
       db.ask("commit");
