@@ -5,6 +5,7 @@
 #include "core/switch.hpp"
 #include "core/vectors.hpp"
 #include "green/names.hpp"
+#include "green/stats.hpp"
 #include "io/futex.hpp"
 #include "patch/dispatch.hpp"
 #include "sys/features.hpp"
@@ -43,6 +44,7 @@ void first_thread(hub& h) noexcept {
   h.main.thread_pointer = h.fs;
   sys::raw(SYS_rt_sigprocmask, 0, nullptr, &t.signals.mask, 8);
   alive = 1;
+  stats_at_first_thread();
   stats.most = 1;
   natives = !wanted || core::other_threads();
   io::futex::kernel_may_wait = natives;

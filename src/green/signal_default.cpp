@@ -1,4 +1,5 @@
 // What becomes of a signal for which the program has no handler. The process's own fate is the kernel's to decide.
+#include "green/end.hpp"
 #include "green/signals.hpp"
 #include "sys/syscall.hpp"
 
@@ -26,9 +27,19 @@ bool is_ignored(const signal_action& a, int number) noexcept {
   return a.handler == reinterpret_cast<void*>(SIG_IGN) || (is_default(a) && usual_action(number) == usual::ignored);
 }
 
+std::uint64_t ending_signals() noexcept {
+  std::uint64_t set = 0;
+  for (int number = 1; number <= io::most_signals; ++number)
+    if (usual_action(number) == usual::ends) set |= signal_bit(number);
+  return set & ~(never_blocked | signal_bit(cancel_signal) | signal_bit(setxid_signal));
+}
+
 void carry_out(int number, const siginfo_t& info) noexcept {
   // Weft's own handler may stand in the kernel, although the program has none.
-  if (usual_action(number) == usual::ends) give_default_action(number);
+  if (usual_action(number) == usual::ends) {
+    if (before_exit != nullptr) before_exit();
+    give_default_action(number);
+  }
   const std::uint64_t others = ~signal_bit(number);
   const long process = sys::raw(SYS_getpid), me = sys::raw(SYS_gettid);
   sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &others, nullptr, set_bytes);
@@ -37,6 +48,9 @@ void carry_out(int number, const siginfo_t& info) noexcept {
   sync_kernel_mask(true);
 }
 
-void let_fault_happen(int number) noexcept { give_default_action(number); }
+void let_fault_happen(int number) noexcept {
+  if (before_exit != nullptr) before_exit();
+  give_default_action(number);
+}
 
 }  // namespace weft::green

@@ -8,6 +8,7 @@
 #include "core/hub.hpp"
 #include "core/overflow.hpp"
 #include "green/begin.hpp"
+#include "green/end.hpp"
 #include "io/ended.hpp"
 #include "io/after_fork.hpp"
 #include "io/door.hpp"
@@ -82,7 +83,9 @@ void start_signals(hub& h) noexcept {
 }
 
 void take_own_signal_actions() noexcept {
-  io::actions_for_threads(reinterpret_cast<const void*>(&weft_green_sigreturn), tick_signal);
+  // A table is to be written before the process ends: that it does by a signal's default action, only Weft's entry can see.
+  const std::uint64_t seen = before_exit != nullptr ? ending_signals() : 0;
+  io::actions_for_threads(reinterpret_cast<const void*>(&weft_green_sigreturn), tick_signal, seen);
   io::of_threads = {signal_came, settle_call};
   io::before_borrowing_child = lend_kernel_mask;
   take_own_signal();

@@ -95,6 +95,8 @@ enum class usual : std::uint8_t { ends, ignored, stops };
 usual usual_action(int number) noexcept;
 // Whether a signal does nothing to the process.
 bool is_ignored(const signal_action& a, int number) noexcept;
+// Those that end a process without a handler, but for libc's own two and what cannot be handled.
+std::uint64_t ending_signals() noexcept;
 // Carries out the default action for the process, by sending it the real signal. Returns after a stop.
 void carry_out(int number, const siginfo_t& info) noexcept;
 // For a fault at the interrupted instruction: it happens again, and ends the process.

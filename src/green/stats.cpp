@@ -193,8 +193,12 @@ void stats_after_fork() noexcept {
   if (run.process == 0) return;
   run.process = sys::raw(SYS_getpid);
   run.forked = true;
-  run.before = home->stats;
+  run.before = home != nullptr ? home->stats : core::counters{};
   sys::fill(call_counts, 0, sizeof call_counts);
+}
+
+void stats_at_first_thread() noexcept {
+  if (run.process != 0 && run.process != sys::raw(SYS_getpid)) stats_after_fork();
 }
 
 }  // namespace weft::green

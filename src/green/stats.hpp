@@ -15,6 +15,8 @@ void start_stats(int sites_patched) noexcept;
 
 // In the child of a fork: its own figures begin.
 void stats_after_fork() noexcept;
+// The first green thread is about to be made, maybe in a process that was forked when there were none.
+void stats_at_first_thread() noexcept;
 
 // By a system call's number, over all green threads since start_stats.
 struct call_count {

@@ -29,6 +29,7 @@ std::uint64_t text_begin = 0, text_end = 0;
 bool for_threads = false;
 const void* usual_restorer = nullptr;
 int own_signal = 0;
+std::uint64_t seen_by_default = 0;
 
 constexpr std::uint64_t with_restorer = 0x04000000;
 constexpr std::uint64_t bits(int flags) noexcept { return static_cast<std::uint32_t>(flags); }
@@ -59,7 +60,9 @@ bool on_own_stack(int number) noexcept { return number == SIGSEGV || number == S
 
 // Also without a handler: a fault may be Weft's to mend, and a signal that a call of one thread raises is not the process's fate when
 // that thread blocks it.
-bool always_taken(int number) noexcept { return on_own_stack(number) || number == SIGPIPE || number == SIGXFSZ; }
+bool always_taken(int number) noexcept {
+  return on_own_stack(number) || number == SIGPIPE || number == SIGXFSZ || (seen_by_default & signal_bit(number)) != 0;
+}
 
 signal_action for_kernel_of_threads(int number, const signal_action& a) noexcept {
   const bool taken = is_handler(a.handler) || (always_taken(number) && a.handler == nullptr) || on_own_stack(number);
@@ -185,8 +188,9 @@ void adopt_actions() noexcept {
   }
 }
 
-void actions_for_threads(const void* restorer, int tick) noexcept {
+void actions_for_threads(const void* restorer, int tick, std::uint64_t also) noexcept {
   const change guard;
+  seen_by_default = also;
   usual_restorer = restorer;
   own_signal = tick;
   for (int number = 1; number <= most_signals; ++number) {

@@ -2,6 +2,9 @@
 #include <doctest/doctest.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -206,4 +209,55 @@ TEST_CASE("--stats prints a table of the program at its end, and of children tha
   REQUIRE(of_shell != std::string::npos);
   CHECK(shell.err.find("weft: what sh (", of_shell + 1) == std::string::npos);
   CHECK(figure(shell.err.substr(of_shell), "green threads created") == "0");
+}
+
+TEST_CASE("a process with a thread ends as it is told" * doctest::skip()) {
+  const std::string how = std::getenv("TEST_END");
+  static int woken[2];
+  REQUIRE(pipe(woken) == 0);
+  pthread_t thread;
+  const auto wait = [](void* arg) -> void* { char c; return read(woken[0], &c, 1) == 1 ? arg : nullptr; };
+  // What natively dumps a core here ends with the same signal without one.
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  if (how.starts_with("child")) {
+    const pid_t child = fork();
+    if (child != 0) {
+      int status = 0;
+      waitpid(child, &status, 0);
+      std::printf("\nchild=%d\n", status);
+      std::fflush(stdout);
+      _exit(0);
+    }
+  }
+  REQUIRE(pthread_create(&thread, nullptr, wait, nullptr) == 0);
+  // doctest handles deadly signals itself.
+  for (const int number : {SIGABRT, SIGTERM, SIGSEGV, SIGILL}) signal(number, SIG_DFL);
+  if (how.ends_with("abort")) std::abort();
+  if (how.ends_with("_exit")) _exit(5);
+  if (how.ends_with("trap")) __builtin_trap();
+  if (how.ends_with("term")) kill(getpid(), SIGTERM);
+  if (how.ends_with("raise")) raise(SIGUSR2);
+  for (;;) pause();
+}
+
+TEST_CASE("--stats prints the table of a process that a signal or _exit ends, and of a child that makes its own first thread") {
+  const auto play = [](const std::string& how) {
+    return weft_run({"--stats", "--", own_path(), "--no-skip", "--test-case=a process with a thread ends as it is told"},
+                    {"TEST_END=" + how});
+  };
+  for (const auto& [how, signal] : {std::pair{"abort", SIGABRT}, std::pair{"term", SIGTERM}, std::pair{"trap", SIGILL},
+                                    std::pair{"raise", SIGUSR2}}) {
+    CAPTURE(how);
+    const child_result r = play(how);
+    CHECK(r.signal == signal);
+    CHECK(figure(r.err, "green threads created") == "1");
+    CHECK(r.err.find("weft: what") == r.err.rfind("weft: what"));
+  }
+  const child_result child = play("child and _exit");
+  CHECK(value_of(child.out, "child=") == std::to_string(5 << 8));
+  CHECK(figure(child.err, "green threads created") == "1");
+  const child_result aborted = play("child and abort");
+  CHECK(value_of(aborted.out, "child=") == std::to_string(SIGABRT));
+  CHECK(figure(aborted.err, "green threads created") == "1");
 }

@@ -96,6 +96,8 @@ PLAY(signals_to_nobody) {
   DO(syscall(SYS_tgkill, 1, tid, 0));
   tell(pair[1]);
   finish(a);
+  /* pthread_join returns while the kernel still takes the thread apart. */
+  for (int i = 0; i < 5000 && syscall(SYS_tkill, tid, 0) == 0; ++i) usleep(1000);
   DO(syscall(SYS_tgkill, getpid(), tid, 0));
   DO(syscall(SYS_tkill, tid, SIGTERM));
 }
