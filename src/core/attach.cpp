@@ -37,7 +37,6 @@ carrier nobody;
 std::mutex registry_lock;
 carrier* free_blocks = nullptr;
 void* free_hubs = nullptr;  // memory of hubs that have ended, linked through its second word: the first one stays 0 (on_hub)
-hub* hubs = nullptr;
 
 std::atomic<nanos> grace{0};
 
@@ -193,7 +192,7 @@ void end_hub(hub& h) noexcept {
   carrier* block = h.block;
   {
     const std::lock_guard guard(registry_lock);
-    for (hub** at = &hubs; *at != nullptr; at = &(*at)->next_hub)
+    for (hub** at = &all_hubs; *at != nullptr; at = &(*at)->next_hub)
       if (*at == &h) {
         *at = h.next_hub;
         break;
@@ -233,6 +232,8 @@ struct main_operations {
 
 }  // namespace
 
+hub* all_hubs = nullptr;
+
 void (*on_hub_created)(hub& h) noexcept = nullptr;
 void (*on_hub_ended)(hub& h) noexcept = nullptr;
 
@@ -245,12 +246,12 @@ void hold_registry() noexcept { registry_lock.lock(); }
 void release_registry() noexcept { registry_lock.unlock(); }
 
 void release_registry_in_child() noexcept {
-  hubs = detail::try_hub();
+  all_hubs = detail::try_hub();
   own_threads.store_relaxed(0);
-  if (hubs != nullptr) {
-    hubs->next_hub = nullptr;
-    hubs->thread = static_cast<std::uint32_t>(sys::raw(SYS_gettid));
-    hubs->watched = {};
+  if (all_hubs != nullptr) {
+    all_hubs->next_hub = nullptr;
+    all_hubs->thread = static_cast<std::uint32_t>(sys::raw(SYS_gettid));
+    all_hubs->watched = {};
   }
   forget_watchdog();
   registry_lock.unlock();
@@ -280,7 +281,7 @@ void release_after_end(fiber_base* f) noexcept {
 
 void for_each_hub(const std::function<void(hub&)>& fn) {
   const std::lock_guard guard(registry_lock);
-  for (hub* h = hubs; h != nullptr; h = h->next_hub) fn(*h);
+  for (hub* h = all_hubs; h != nullptr; h = h->next_hub) fn(*h);
 }
 
 }  // namespace weft::core
@@ -319,8 +320,8 @@ hub& create_hub() {
   set_gs(block);
   {
     const std::lock_guard guard(registry_lock);
-    h->next_hub = hubs;
-    hubs = h;
+    h->next_hub = all_hubs;
+    all_hubs = h;
   }
   at_thread_end.mine = h;
   if (on_hub_created != nullptr) on_hub_created(*h);

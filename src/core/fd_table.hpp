@@ -6,6 +6,10 @@
 #include "poller/poller.hpp"
 #include "weft/detail/runtime.hpp"
 
+namespace weft::inspect {
+struct layout_access;  // src/inspect/debug_layout.cpp
+}
+
 namespace weft::core {
 
 // One fiber's interest in one descriptor, on that fiber's stack. `target` is unparked when any of `events` is reported.
@@ -65,6 +69,7 @@ public:
   }
 
 private:
+  friend struct inspect::layout_access;
   static constexpr unsigned page_bits = 6, page_mask = (1u << page_bits) - 1;
   fd_entry* make(int fd) noexcept;
 

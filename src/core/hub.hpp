@@ -140,6 +140,9 @@ std::size_t hub_bytes() noexcept;
 // Closes an idle hub: no fiber but main is left.
 void hub_close(hub& h) noexcept;
 
+// The list of all hubs (hub::next_hub), under the registry's lock (attach.cpp).
+extern hub* all_hubs;
+
 // Hands work to a hub from any thread or signal handler.
 void hub_post(hub& h, remote_node& n) noexcept;
 

@@ -18,6 +18,10 @@ struct stack {
 
 }  // namespace weft::detail
 
+namespace weft::inspect {
+struct layout_access;  // src/inspect/debug_layout.cpp
+}
+
 namespace weft::core {
 
 using detail::stack;
@@ -92,6 +96,7 @@ public:
   bool in_guard(const void* address, std::size_t& size) const noexcept;
 
 private:
+  friend struct inspect::layout_access;
   struct chunk {
     chunk* next;
     char* base;

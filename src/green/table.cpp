@@ -23,7 +23,6 @@ std::uint32_t free_count = 0;
 thread* first_free = nullptr;
 thread* last_free = nullptr;
 thread the_leader;
-thread* leads = &the_leader;
 
 // Without room for two million threads, room for fewer.
 bool reserve() noexcept {
@@ -47,6 +46,7 @@ bool grow() noexcept {
 
 }  // namespace
 
+thread* leads = &the_leader;
 thread* table = nullptr;
 std::uint32_t table_used = 0;
 

@@ -102,6 +102,7 @@ void each(F&& fn) noexcept;
 void lead(thread& t) noexcept;  // in a forked child
 thread* take_block() noexcept;  // null: no memory (EAGAIN)
 void give_block(thread& t) noexcept;
+extern thread* leads;
 extern thread* table;
 extern std::uint32_t table_used;
 

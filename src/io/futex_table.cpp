@@ -9,21 +9,12 @@
 
 namespace weft::io::futex {
 
-// `word` is 0 while nobody waits and nobody looks: all that a wake costs where no fiber waits. Upper 41 bits: the owner's thread
-// pointer without its 6 low bits; lower 23: how many nodes are linked, the one that is about to be linked included.
-struct alignas(64) bucket {
-  sys::atomic<std::uint64_t> word;
-  node* first = nullptr;
-  node* last = nullptr;
-  sys::atomic<bool> missed;  // somebody came while the lock was its own thread's
-};
+bucket buckets[bucket_count];
 
 namespace {
 
-constexpr unsigned bucket_bits = 10, count_bits = 23;
+constexpr unsigned count_bits = 23;
 constexpr std::uint64_t count_mask = (std::uint64_t{1} << count_bits) - 1;
-
-bucket table[1u << bucket_bits];
 
 sys::atomic<bool> used;
 
@@ -31,7 +22,7 @@ sys::atomic<bool> used;
 sys::atomic<std::uint32_t> posting;
 
 bucket& bucket_of(std::uint64_t address) noexcept {
-  return table[(address >> 2) * 0x9E3779B97F4A7C15u >> (64 - bucket_bits)];
+  return buckets[(address >> 2) * 0x9E3779B97F4A7C15u >> (64 - bucket_bits)];
 }
 
 std::uint64_t own_token() noexcept {
@@ -299,7 +290,7 @@ void tell(hub* own, taken_list& list) noexcept {
 }
 
 void forget_hub(hub& h) noexcept {
-  for (bucket& b : table) {
+  for (bucket& b : buckets) {
     if (nobody_in(b) || !lock(b, 0)) continue;
     unsigned gone = 0;
     each(b, [&](node& n) {
@@ -312,16 +303,16 @@ void forget_hub(hub& h) noexcept {
 }
 
 void hold_all() noexcept {
-  for (bucket& b : table) lock(b, 0);
+  for (bucket& b : buckets) lock(b, 0);
 }
 
 void release_all() noexcept {
-  for (bucket& b : table) unlock(b);
+  for (bucket& b : buckets) unlock(b);
 }
 
 void release_all_in_child(hub* survivor) noexcept {
   posting.store_relaxed(0);
-  for (bucket& b : table) {
+  for (bucket& b : buckets) {
     unsigned gone = 0;
     each(b, [&](node& n) {
       if (n.home != survivor) unlink(b, n), ++gone;

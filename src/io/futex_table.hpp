@@ -44,6 +44,18 @@ struct node : core::remote_node {
   node* after = nullptr;              // in the bucket; then in a list of taken ones
 };
 
+// `word` is 0 while nobody waits and nobody looks: all that a wake costs where no fiber waits. Upper 41 bits: the owner's thread
+// pointer without its 6 low bits; lower 23: how many nodes are linked, the one that is about to be linked included.
+struct alignas(64) bucket {
+  sys::atomic<std::uint64_t> word;
+  node* first = nullptr;
+  node* last = nullptr;
+  sys::atomic<bool> missed;  // somebody came while the lock was its own thread's
+};
+inline constexpr unsigned bucket_bits = 10, bucket_count = 1u << bucket_bits;
+// Touched by futex_table.cpp alone; debuggers look here (inspect/debug_layout.hpp).
+extern bucket buckets[bucket_count];
+
 // First come, first taken.
 struct taken_list {
   node* first = nullptr;

@@ -80,6 +80,8 @@ void write_fde(section& s, const unwind_entry& e) {
 
 }  // namespace
 
+published_table* first_unwind_table = nullptr;
+
 bool publish_unwind_table(const std::vector<unwind_entry>& entries) {
   if (entries.empty() || __register_frame == nullptr) return true;
   std::vector<std::uint8_t> bytes;
@@ -87,10 +89,12 @@ bool publish_unwind_table(const std::vector<unwind_entry>& entries) {
   write_cie(s);
   for (const unwind_entry& e : entries) write_fde(s, e);
   s.word(std::uint32_t{0});
-  void* const kept = sys::map(sys::round_up(bytes.size(), sys::page_size));
+  auto* const kept = static_cast<published_table*>(sys::map(sys::round_up(sizeof(published_table) + bytes.size(), sys::page_size)));
   if (kept == nullptr) return false;
-  sys::copy(kept, bytes.data(), bytes.size());
-  __register_frame(kept);
+  sys::copy(kept + 1, bytes.data(), bytes.size());
+  *kept = {first_unwind_table, bytes.size()};
+  first_unwind_table = kept;
+  __register_frame(kept + 1);
   return true;
 }
 

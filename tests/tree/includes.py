@@ -5,7 +5,7 @@ import re
 from tree import files, finish, lines, root
 
 RANK = {layer: rank for rank, layers in enumerate([
-    ["sys"], ["poller"], ["core"], ["io", "dns", "sync"], ["net"], ["patch"], ["green"], ["capi", "task"], ["shim"]])
+    ["sys"], ["poller"], ["core"], ["io", "dns", "sync"], ["net"], ["patch"], ["green"], ["capi", "task"], ["inspect"], ["shim"]])
     for layer in layers}
 # The public headers and the layer that each one is the face of. detail/ is the seam to the core.
 PUBLIC_DEFAULT = "sync"

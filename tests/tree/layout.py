@@ -5,7 +5,7 @@ from tree import files, finish, root
 
 TOP = {"meson.build", "meson_options.txt", "include", "src", "shim", "tests", "examples", "bench", "docs", "README.md",
        "LICENSE"}
-LAYERS = {"sys", "poller", "core", "io", "dns", "sync", "net", "patch", "green", "capi", "task"}
+LAYERS = {"sys", "poller", "core", "io", "dns", "sync", "net", "patch", "green", "capi", "task", "inspect"}
 
 findings = []
 tracked = files()
