@@ -22,6 +22,7 @@
 #include <utility>
 #include <variant>
 
+#include "weft/detail/item_iterator.hpp"
 #include "weft/greenlet.hpp"
 
 namespace weft {
@@ -165,24 +166,7 @@ public:
     if constexpr (!std::is_void_v<Return>) return *s_->result;
   }
 
-  class iterator {
-  public:
-    using value_type = T;
-    using difference_type = std::ptrdiff_t;
-    explicit iterator(fiber_generator& g) : of_(&g), item_(g.next()) {}
-    T& operator*() const noexcept { return *item_; }
-    iterator& operator++() {
-      item_.reset();
-      if (auto v = of_->next()) item_.emplace(std::move(*v));
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return !i.item_; }
-
-  private:
-    fiber_generator* of_;
-    mutable std::optional<T> item_;
-  };
+  using iterator = detail::item_iterator<fiber_generator, T>;
   // Runs it up to its first yield.
   iterator begin() { return iterator(*this); }
   std::default_sentinel_t end() const noexcept { return {}; }

@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "weft/detail/item_iterator.hpp"
 #include "weft/detail/sync.hpp"
 #include "weft/fiber.hpp"
 #include "weft/gather.hpp"
@@ -211,24 +212,7 @@ public:
       return std::optional<value>(std::move(o->value()));
   }
 
-  class iterator {
-  public:
-    using value_type = value;
-    using difference_type = std::ptrdiff_t;
-    explicit iterator(mapped& m) : of_(&m), item_(m.next()) {}
-    value& operator*() const noexcept { return *item_; }
-    iterator& operator++() {
-      item_.reset();
-      if (auto v = of_->next()) item_.emplace(std::move(*v));
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return !i.item_; }
-
-  private:
-    mapped* of_;
-    mutable std::optional<value> item_;
-  };
+  using iterator = detail::item_iterator<mapped, value>;
   iterator begin() { return iterator(*this); }
   std::default_sentinel_t end() const noexcept { return {}; }
 

@@ -74,7 +74,7 @@ hub* start() noexcept {
   home = h;
   start_signals(*h);
   leave_rseq(*h);
-  start_ticking(*h);
+  start_ticking();
   return h;
 }
 

@@ -33,7 +33,7 @@ inline unsigned rseq_size = 0;
 inline bool preemptive = true;
 
 // Starts the clock that ends the turns of threads that compute (tick.cpp), and again in a forked child that makes threads.
-void start_ticking(hub& h) noexcept;
+void start_ticking() noexcept;
 void stop_ticking() noexcept;  // in a forked child: timers are not inherited
 
 // Reads what came up inside Weft, before a site's caller goes on (tick.cpp).

@@ -25,7 +25,7 @@ extern "C" {
 [[gnu::visibility("hidden")]] door_answer weft_green_clone_site(door_frame* frame, long nr);
 [[gnu::visibility("hidden")]] void weft_green_first();
 [[gnu::visibility("hidden")]] door_answer weft_green_clone(door_frame* frame, long nr, const std::uint64_t* kept) noexcept;
-[[gnu::visibility("hidden")]] void weft_green_arrived(hub& h, fiber_base* left, door_frame* frame) noexcept;
+[[gnu::visibility("hidden")]] void weft_green_arrived(hub& h, fiber_base* left) noexcept;
 }
 
 // What clone3 takes, as much of it as threads use.
@@ -87,12 +87,6 @@ void* prepare_stack(const wanted_thread& w, const door_frame* frame, const std::
   return at;
 }
 
-void store(std::uint64_t address, std::uint32_t value) noexcept {
-  std::uint32_t seen = 0;
-  for (bool swapped = false; !swapped;)
-    if (!io::exchange_word(reinterpret_cast<void*>(address), seen, value, swapped)) return;
-}
-
 long make_thread(hub& h, const wanted_thread& w, const door_frame* frame, const std::uint64_t* kept) noexcept {
   thread* t = take_block();
   if (t == nullptr) return -EAGAIN;
@@ -109,11 +103,11 @@ long make_thread(hub& h, const wanted_thread& w, const door_frame* frame, const 
   f.site = reinterpret_cast<const patch::call_frame*>(frame)->site;
   t->alive = true;
   if ((w.flags & CLONE_CHILD_CLEARTID) != 0) t->clear_tid = reinterpret_cast<std::uint32_t*>(w.child_tid);
-  if ((w.flags & CLONE_PARENT_SETTID) != 0) store(w.parent_tid, t->tid);
-  if ((w.flags & CLONE_CHILD_SETTID) != 0) store(w.child_tid, t->tid);
+  if ((w.flags & CLONE_PARENT_SETTID) != 0) io::store_word(reinterpret_cast<void*>(w.parent_tid), t->tid);
+  if ((w.flags & CLONE_CHILD_SETTID) != 0) io::store_word(reinterpret_cast<void*>(w.child_tid), t->tid);
   inherit_signals(*t, maker);
   inherit_attributes(*t, maker);
-  start_ticking(h);
+  start_ticking();
   ++alive;
   ++stats.created;
   if (alive > stats.most) stats.most = alive;
@@ -124,9 +118,7 @@ long make_thread(hub& h, const wanted_thread& w, const door_frame* frame, const 
 }
 
 // On the child's stack, in the place of the answer of its maker's call.
-void weft_green_arrived(hub& h, fiber_base* left, door_frame*) noexcept {
-  core::arrived(h, left);
-}
+void weft_green_arrived(hub& h, fiber_base* left) noexcept { core::arrived(h, left); }
 
 door_answer weft_green_clone(door_frame* frame, long nr, const std::uint64_t* kept) noexcept {
   wanted_thread w{};

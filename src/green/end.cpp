@@ -15,9 +15,7 @@ namespace weft::green {
 namespace {
 
 void wake_joiners(hub& h, std::uint32_t* word) noexcept {
-  std::uint32_t seen = 0;
-  for (bool swapped = false; !swapped;)
-    if (!io::exchange_word(word, seen, 0, swapped)) return;
+  if (!io::store_word(word, 0)) return;
   io::futex::taken_list list;
   {
     const io::futex::inside guard(&h);

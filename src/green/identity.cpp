@@ -1,18 +1,13 @@
 // Who a thread is to the kernel: its id, and what it registers of itself at its start.
 #include <cerrno>
 
-#include "green/end.hpp"
+#include "green/caller.hpp"
 #include "green/rows.hpp"
-#include "green/thread.hpp"
-#include "io/door.hpp"
 #include "io/user_word.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::green {
 namespace {
-
-// The running green thread, null where the call is the kernel's: before the first one, elsewhere, in a child that borrows this memory.
-thread* caller() noexcept { return home != nullptr && io::own_hub() == home ? self() : nullptr; }
 
 door_answer on_gettid(door_frame* f, long nr) noexcept {
   const thread* t = caller();
@@ -43,10 +38,7 @@ door_answer on_rseq(door_frame* f, long nr) noexcept {
   if (t == nullptr) return below(f, nr);
   constexpr std::uint32_t uninitialized = ~0u;
   auto* cpu_id = reinterpret_cast<void*>(f->rdi + 4);
-  std::uint32_t seen = 0;
-  for (bool swapped = false; !swapped;)
-    if (!io::exchange_word(cpu_id, seen, uninitialized, swapped)) return answer(-EFAULT);
-  return answer(0);
+  return answer(io::store_word(cpu_id, uninitialized) ? 0 : -EFAULT);
 }
 
 constexpr green_entry rows[] = {

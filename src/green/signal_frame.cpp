@@ -11,6 +11,7 @@
 #include "green/begin.hpp"
 #include "io/user_memory.hpp"
 #include "patch/dispatch.hpp"
+#include "patch/stop_handler.hpp"
 #include "sys/fault.hpp"
 #include "sys/mem.hpp"
 #include "sys/syscall.hpp"
@@ -20,7 +21,6 @@ extern "C" {
 [[gnu::visibility("hidden")]] void weft_green_on_stack(int number, siginfo_t* info, void* context, void* handler, std::uint64_t top);
 [[noreturn, gnu::visibility("hidden")]] void weft_green_move(std::uint64_t frame, int number, siginfo_t* info, void* context);
 [[gnu::visibility("hidden")]] void weft_green_moved(int number, siginfo_t* info, void* context);
-[[gnu::visibility("hidden")]] void weft_green_sigreturn();
 }
 
 namespace weft::green {
@@ -172,7 +172,7 @@ void move_frame(std::uint64_t below, int number, ucontext_t* u) noexcept {
   if (state != 0) sys::copy(reinterpret_cast<void*>(state_at), u->uc_mcontext.fpregs, state);
   auto* moved = reinterpret_cast<ucontext_t*>(frame + 8);
   if (state != 0) moved->uc_mcontext.fpregs = reinterpret_cast<fpregset_t>(state_at);
-  *reinterpret_cast<void (**)()>(frame) = weft_green_sigreturn;
+  *reinterpret_cast<void (**)()>(frame) = patch::weft_patch_sigreturn;
   weft_green_move(frame, number, reinterpret_cast<siginfo_t*>(frame + 8 + context_bytes), moved);
 }
 

@@ -4,6 +4,7 @@
 // running one first. Nobody: it goes back to the kernel, which holds it until somebody unblocks it or asks for it.
 #include <cerrno>
 
+#include "core/due.hpp"
 #include "core/hub.hpp"
 #include "green/signals.hpp"
 #include "sys/mem.hpp"
@@ -90,7 +91,7 @@ void notify(thread& t) noexcept {
   fiber_base* f = t.fiber;
   if (deliverable(t) != 0) asm volatile("orb %1, %0" : "+m"(f->call) : "i"(detail::signal_due) : "memory", "cc");
   if (f->state == fiber_state::running) {
-    home->block->due |= 1;
+    home->block->due |= core::due_signals;
   } else if (f->state == fiber_state::parked && f->parked != nullptr && (f->call & detail::in_call) != 0 &&
              !f->parked->uninterruptible) {
     detail::unpark(*f->parked, detail::wake::signalled);
@@ -158,7 +159,7 @@ void note_arrival(int number, const siginfo_t& info, std::uint32_t to) noexcept 
   a->next = arrived.load_relaxed();
   while (!arrived.compare_exchange(a->next, a)) {
   }
-  home->block->due |= 1;
+  home->block->due |= core::due_signals;
   if (rung.exchange(1) != 0) return;
   bell.run = [](hub&, core::remote_node*) noexcept {
     rung.store_seq_cst(0);

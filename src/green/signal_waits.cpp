@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/time.h>
 
+#include "core/due.hpp"
 #include "core/hub.hpp"
 #include "green/signals.hpp"
 #include "io/door.hpp"
@@ -29,9 +30,9 @@ T* pointer(long word) noexcept {
   return reinterpret_cast<T*>(word);
 }
 
-// `interruptible_at_once`: a signal that is let in ends even a call that found nothing and was not to wait.
 // Runs `op(hub)` while the thread's mask is the one at `mask_at`. A handler that ends the call runs under that mask, and goes back to the
 // thread's own (sigsuspend(2)); a call that ends otherwise has its own mask back before any other handler runs.
+// `interruptible_at_once`: a signal that is let in ends even a call that found nothing and was not to wait.
 template <class Op>
 door_answer with_mask(thread& t, door_frame* f, long mask_at, bool interruptible_at_once, Op op) noexcept {
   std::uint64_t set;
@@ -47,7 +48,7 @@ door_answer with_mask(thread& t, door_frame* f, long mask_at, bool interruptible
     s.masked_for_call = false;
     set_mask(t, s.kept_mask);
   }
-  home->block->due |= 1;
+  home->block->due |= core::due_signals;
   return got;
 }
 

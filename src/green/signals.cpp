@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "core/due.hpp"
 #include "core/hub.hpp"
 #include "core/overflow.hpp"
 #include "green/begin.hpp"
@@ -12,10 +13,10 @@
 #include "io/ended.hpp"
 #include "io/after_fork.hpp"
 #include "io/door.hpp"
+#include "patch/stop_handler.hpp"
 #include "sys/mem.hpp"
 #include "sys/syscall.hpp"
 
-extern "C" [[gnu::visibility("hidden")]] void weft_green_sigreturn();
 
 namespace weft::green {
 namespace {
@@ -56,7 +57,7 @@ void take_over_pending(thread& t) noexcept {
 
 // io::of_threads.settle: what the call answers depends on the handler that will run first; it runs when the site's entry is left.
 void settle_call(hub& h, fiber_base* self, long& result) noexcept {
-  h.block->due |= 1;
+  h.block->due |= core::due_signals;
   if (result != io::signalled && result != io::signalled_for_good) return;
   thread& t = *of(self);
   read_arrivals();
@@ -85,7 +86,7 @@ void start_signals(hub& h) noexcept {
 void take_own_signal_actions() noexcept {
   // A table is to be written before the process ends: that it does by a signal's default action, only Weft's entry can see.
   const std::uint64_t seen = before_exit != nullptr ? ending_signals() : 0;
-  io::actions_for_threads(reinterpret_cast<const void*>(&weft_green_sigreturn), tick_signal, seen);
+  io::actions_for_threads(reinterpret_cast<const void*>(&patch::weft_patch_sigreturn), tick_signal, seen);
   io::of_threads = {signal_came, settle_call};
   io::before_borrowing_child = lend_kernel_mask;
   take_own_signal();

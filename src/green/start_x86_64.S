@@ -37,7 +37,6 @@ weft_green_first:
 	mov	16(%rsp), %rbp
 	mov	%rbx, %rdi
 	mov	%rax, %rsi
-	lea	8(%rbp), %rdx
 	and	$-16, %rsp
 	call	weft_green_arrived
 	mov	-8(%rbp), %r15
@@ -59,16 +58,5 @@ weft_green_first:
 	ret
 	.cfi_endproc
 	.size	weft_green_first, .-weft_green_first
-
-// The return stub of the tick's handler: exactly these bytes, by which unwinders and debuggers know a signal frame.
-	.globl	weft_green_sigreturn
-	.hidden	weft_green_sigreturn
-	.type	weft_green_sigreturn, @function
-	.p2align 4
-	nop	// unwinders look at pc - 1 first
-weft_green_sigreturn:
-	mov	$15, %rax
-	syscall
-	.size	weft_green_sigreturn, .-weft_green_sigreturn
 
 	.section .note.GNU-stack,"",@progbits

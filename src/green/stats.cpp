@@ -42,14 +42,8 @@ void put_number(sys::report& out, std::uint64_t number) noexcept {
   out << &text[at];
 }
 
-std::size_t length_of(const char* text) noexcept {
-  std::size_t n = 0;
-  while (text[n] != 0) ++n;
-  return n;
-}
-
 void label(sys::report& out, const char* text) noexcept {
-  const std::size_t n = length_of(text);
+  const std::size_t n = sys::length(text);
   out << "  " << text;
   pad(out, n < label_width ? label_width - n : 1);
 }
@@ -102,7 +96,7 @@ std::uint64_t still_parked() noexcept {
 
 // A number of /proc/self/status; 0 where it cannot be read.
 std::uint64_t status_field(const char* text, const char* name) noexcept {
-  const std::size_t n = length_of(name);
+  const std::size_t n = sys::length(name);
   for (; *text != 0; ++text) {
     std::size_t i = 0;
     while (i < n && text[i] == name[i]) ++i;

@@ -65,14 +65,14 @@ struct alignas(64) thread {
   bool alive = false;
   bool exited = false;                // pthread_exit by the leader: it is over, but the process is not
   std::uint32_t* clear_tid = nullptr; // zeroed and woken when the thread is over
-  std::uint64_t robust_list = 0, robust_size = 0;
+  std::uint64_t robust_list = 0;
   signal_state signals;
   attributes is;
   thread* next_free = nullptr;
 };
 
 struct counters {
-  std::uint64_t created, most, preemptions, missed_ticks, futexes, forks;
+  std::uint64_t created, most, preemptions;
 };
 inline counters stats{};
 

@@ -18,6 +18,7 @@
 #include "io/door.hpp"
 #include "io/signal_actions.hpp"
 #include "patch/dispatch.hpp"
+#include "patch/stop_handler.hpp"
 #include "sys/auxv.hpp"
 #include "sys/own_handlers.hpp"
 #include "sys/report.hpp"
@@ -27,9 +28,6 @@ namespace weft::green {
 namespace {
 
 using detail::fiber_state;
-
-extern "C" [[gnu::visibility("hidden")]] void weft_green_sigreturn();
-
 
 int timer = -1;
 
@@ -63,7 +61,6 @@ void on_tick(int, siginfo_t* info, void* context) noexcept {
   fiber_base* f = c->current;
   note_tick(f, info);
   if (!in_program(c, f, u)) {
-    ++stats.missed_ticks;
     c->due |= core::due_turn;
     return;
   }
@@ -71,13 +68,6 @@ void on_tick(int, siginfo_t* info, void* context) noexcept {
   asm volatile("orb %1, %0" : "+m"(f->call) : "i"(detail::computed) : "memory", "cc");
   run_handlers(*of(f), u);
 }
-
-struct kernel_action {
-  void* handler;
-  std::uint64_t flags;
-  void* restorer;
-  std::uint64_t mask;
-};
 
 }  // namespace
 
@@ -93,12 +83,12 @@ bool in_program(const detail::carrier* c, const fiber_base* f, const ucontext_t*
 void take_own_signal() noexcept {
   vdso_begin = sys::auxv(AT_SYSINFO_EHDR);
   constexpr std::uint64_t sa_restorer = 0x04000000;
-  const kernel_action action{reinterpret_cast<void*>(&on_tick), SA_SIGINFO | SA_RESTART | SA_NODEFER | sa_restorer,
-                             reinterpret_cast<void*>(&weft_green_sigreturn), 0};
+  const signal_action action{reinterpret_cast<void*>(&on_tick), SA_SIGINFO | SA_RESTART | SA_NODEFER | sa_restorer,
+                             reinterpret_cast<void*>(&patch::weft_patch_sigreturn), 0};
   sys::raw(SYS_rt_sigaction, tick_signal, &action, nullptr, 8);
 }
 
-void start_ticking(hub&) noexcept {
+void start_ticking() noexcept {
   if (timer >= 0 || !preemptive) return;
   if (!are_virtual) take_own_signal();
   struct {

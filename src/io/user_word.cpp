@@ -56,4 +56,11 @@ bool exchange_word(void* at, std::uint32_t& expected, std::uint32_t desired, boo
   return got >= 0;
 }
 
+bool store_word(void* at, std::uint32_t value) noexcept {
+  std::uint32_t seen = 0;
+  for (bool swapped = false; !swapped;)
+    if (!exchange_word(at, seen, value, swapped)) return false;
+  return true;
+}
+
 }  // namespace weft::io

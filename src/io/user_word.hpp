@@ -19,4 +19,7 @@ void forget_pages() noexcept;
 // give EFAULT.
 bool exchange_word(void* at, std::uint32_t& expected, std::uint32_t desired, bool& swapped) noexcept;
 
+// Writes an aligned word, whatever was there. False where the kernel would give EFAULT.
+bool store_word(void* at, std::uint32_t value) noexcept;
+
 }  // namespace weft::io

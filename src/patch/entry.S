@@ -126,8 +126,9 @@
 	entry	weft_patch_entry, 1
 	entry	weft_patch_entry_plain, 0
 
-// The return stub of the stop signal: exactly these bytes, because libgcc and gdb know a signal frame by them (they look at
-// the instructions when a pc has no unwind entry). libc's own stub cannot serve: its text may be unfinished at that moment.
+// The return stub of handlers of Weft's own (the stop signal, green threads' tick): exactly these bytes, because libgcc and gdb
+// know a signal frame by them (they look at the instructions when a pc has no unwind entry). libc's own stub cannot serve: its text
+// may be unfinished at that moment.
 	.globl	weft_patch_sigreturn
 	.hidden	weft_patch_sigreturn
 	.type	weft_patch_sigreturn, @function

@@ -248,6 +248,7 @@ TEST_CASE("processes hand a shared mutex and a semaphore to each other while oth
       usleep(200);
     }
   });
+  while (turns == 0) usleep(200);  // natively the hand-overs may be over before the other thread first ran
   in_thread([&] {
     for (int i = 0; i < 50; ++i) {
       sem_post(&s.at->to_child);

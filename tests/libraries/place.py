@@ -91,12 +91,13 @@ class Place:
         self.processes.append((process, how))
         return True
 
-    def start_on_port(self, command_for, user=None, how=signal.SIGTERM):
-        """command_for(port) on the first free port that it gets; the port."""
+    def start_on_port(self, command_for, user=None, how=signal.SIGTERM, ready=None):
+        """command_for(port) on the first free port that it gets; the port. Ready: it accepts, unless ready(port) asks for more."""
+        ready = ready or accepts
         for _ in range(5):
             port = self.free_port()
             command = command_for(port)
-            if self.start(command, lambda: accepts(port), user, how):
+            if self.start(command, lambda: ready(port), user, how):
                 return port
         raise Trouble(f"{command[0]} did not start:\n{self.tail(self.file(os.path.basename(command[0]) + '.log'))}")
 

@@ -3,6 +3,7 @@
 import glob
 import os
 import signal
+import subprocess
 import sys
 
 from place import Trouble
@@ -26,7 +27,9 @@ def postgres(place):
                 "shared_buffers": "32MB", "autovacuum": "off", "log_min_messages": "fatal"}
     options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
     # SIGINT: its fast shutdown, which does not wait for clients.
-    port = place.start_on_port(lambda p: [folder + "/postgres", "-D", data, "-p", str(p)] + options, "postgres", signal.SIGINT)
+    # It accepts while it still starts up, and refuses then whoever asks for a session.
+    ready = lambda p: subprocess.run([folder + "/pg_isready", "-q", "-h", "127.0.0.1", "-p", str(p)]).returncode == 0
+    port = place.start_on_port(lambda p: [folder + "/postgres", "-D", data, "-p", str(p)] + options, "postgres", signal.SIGINT, ready)
     return {"WEFT_TEST_PORT": str(port)}
 
 
