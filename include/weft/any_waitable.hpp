@@ -7,6 +7,7 @@
 #include <memory>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "weft/error.hpp"
 #include "weft/waitable.hpp"
@@ -97,5 +98,14 @@ private:
   std::shared_ptr<const void> object_;
   const detail::waitable_ops* ops_;
 };
+
+// Several of whatever kinds, as a range.
+template <waitable... W>
+std::vector<any_waitable> waitables(const W&... of) {
+  std::vector<any_waitable> all;
+  all.reserve(sizeof...(W));
+  (all.emplace_back(of), ...);
+  return all;
+}
 
 }  // namespace weft

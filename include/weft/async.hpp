@@ -2,9 +2,13 @@
 #pragma once
 
 #include "weft/task.hpp"
+#include "weft/task/channel.hpp"
 #include "weft/task/in_fiber.hpp"
 #include "weft/task/io.hpp"
+#include "weft/task/locks.hpp"
 #include "weft/task/queue.hpp"
 #include "weft/task/scope.hpp"
+#include "weft/task/select.hpp"
 #include "weft/task/sync.hpp"
 #include "weft/task/time.hpp"
+#include "weft/task/wait.hpp"

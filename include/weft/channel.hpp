@@ -108,6 +108,7 @@ private:
   friend class receive_case;
   template <class>
   friend class send_case;
+  friend struct detail::task_access;
 
   // Receivers wait only when there is neither an item nor a sender, senders only when there is neither a receiver nor room.
   template <class U>

@@ -90,6 +90,11 @@ using gathered_value = typename std::remove_cvref_t<decltype(gathered(std::declv
 template <class T>
 using tuple_value = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
+template <class... A>
+using gathered_values = std::tuple<tuple_value<gathered_value<A>>...>;
+template <class... A>
+using settled_values = std::tuple<settled<gathered_value<A>>...>;
+
 template <class W>
 auto value_of(W& w) -> tuple_value<typename W::value_type> {
   if constexpr (std::is_void_v<typename W::value_type>)
@@ -120,45 +125,66 @@ auto gather_these(A&&... args) {
         ((waitable_value<std::remove_cvref_t<A>> ? void() : void(own[owned++] = all[at]), ++at), ...);
         gather_wait(all, std::span(own).first(owned), Settle);
         if constexpr (Settle)
-          return std::tuple<settled<gathered_value<A>>...>{settled_of(w)...};
+          return settled_values<A...>{settled_of(w)...};
         else
-          return std::tuple<tuple_value<gathered_value<A>>...>{value_of(w)...};
+          return gathered_values<A...>{value_of(w)...};
       },
       held);
 }
 
+// The fibers that are started for a range of functions, or of tasks, which are moved out of it.
+template <class R>
+auto gathered_range(R& range) {
+  using item = std::ranges::range_value_t<R>;
+  std::vector<decltype(gathered(std::declval<item>()))> fibers;
+  try {
+    for (auto&& fn : range) {
+      if constexpr (std::is_copy_constructible_v<item>)
+        fibers.push_back(gathered(fn));
+      else
+        fibers.push_back(gathered(std::move(fn)));
+    }
+  } catch (...) {
+    for (const auto& f : fibers) f.cancel();
+    throw;
+  }
+  return fibers;
+}
+
+template <class R>
+std::vector<waitable_ref> refs_of(const R& range) {
+  std::vector<waitable_ref> all;
+  for (const auto& w : range) all.push_back(waitable_ref::to(w));
+  return all;
+}
+
+// The results of those that are done.
+template <bool Settle, class R>
+auto collected(R& range) {
+  using value = typename std::ranges::range_value_t<R>::value_type;
+  if constexpr (Settle) {
+    std::vector<settled<value>> results;
+    for (auto& w : range) results.push_back(settled_of(w));
+    return results;
+  } else if constexpr (std::is_void_v<value>) {
+    for (auto& w : range) w.get();
+  } else {
+    std::vector<value> results;
+    for (auto& w : range) results.push_back(w.get());
+    return results;
+  }
+}
+
 template <bool Settle, class R>
 auto gather_range(R&& range) {
-  using item = std::ranges::range_value_t<R>;
-  std::vector<waitable_ref> all;
-  if constexpr (!waitable_value<item>) {
-    using own_fiber = decltype(gathered(std::declval<std::ranges::range_reference_t<R>>()));
-    std::vector<own_fiber> fibers;
-    try {
-      for (auto&& fn : range) fibers.push_back(gathered(fn));
-    } catch (...) {
-      for (const auto& f : fibers) f.cancel();
-      throw;
-    }
-    for (const auto& f : fibers) all.push_back(waitable_ref::to(f));
+  if constexpr (!waitable_value<std::ranges::range_value_t<R>>) {
+    auto fibers = gathered_range(range);
+    const std::vector<waitable_ref> all = refs_of(fibers);
     gather_wait(all, all, Settle);
-    return gather_range<Settle>(fibers);
+    return collected<Settle>(fibers);
   } else {
-    for (const auto& w : range) all.push_back(waitable_ref::to(w));
-    gather_wait(all, {}, Settle);
-    if constexpr (Settle) {
-      std::vector<settled<typename item::value_type>> results;
-      results.reserve(all.size());
-      for (auto& w : range) results.push_back(settled_of(w));
-      return results;
-    } else if constexpr (std::is_void_v<typename item::value_type>) {
-      for (auto& w : range) w.get();
-    } else {
-      std::vector<typename item::value_type> results;
-      results.reserve(all.size());
-      for (auto& w : range) results.push_back(w.get());
-      return results;
-    }
+    gather_wait(refs_of(range), {}, Settle);
+    return collected<Settle>(range);
   }
 }
 

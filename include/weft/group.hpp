@@ -113,6 +113,8 @@ protected:
   detail::waiting_list line_;
 
 private:
+  friend struct detail::task_access;
+
   struct member : detail::wait_node {
     group* owner = nullptr;
     any_fiber fiber;

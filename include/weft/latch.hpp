@@ -70,15 +70,16 @@ public:
   explicit barrier(std::size_t parties, std::function<void()> completion = {});
   barrier(const barrier&) = delete;
   barrier& operator=(const barrier&) = delete;
+  ~barrier();
 
   // Parks until all have come. True in one fiber a phase (the last to come), as for pthread_barrier_wait. Throws broken_barrier, wrong_hub,
   // deadlock; cancelled, by which the barrier is broken for the others of this phase, since they would wait for ever; what `completion`
   // throws, which breaks it too.
-  bool arrive_and_wait() { return arrive(detail::never) == place::last; }
+  bool arrive_and_wait() { return arrive(detail::never); }
   // Same, for at most `d`: then it throws timeout_error, and the barrier is broken.
   template <class Rep, class Period>
   bool arrive_and_wait_for(std::chrono::duration<Rep, Period> d) {
-    return arrive(detail::deadline_after(*home_, d)) == place::last;
+    return arrive(detail::deadline_after(*home_, d));
   }
   // Leaves for good: this phase and all later ones have a party less (std::barrier). Never parks. Throws wrong_hub.
   void arrive_and_drop();
@@ -92,8 +93,19 @@ public:
   bool broken() const noexcept { return broken_; }
 
 private:
-  enum class place { waited, last };
-  place arrive(detail::nanos deadline);
+  friend struct detail::task_access;
+
+  // One that waits. Gives up at once when its wait is ended from elsewhere: who comes before it runs must not count on it.
+  struct WEFT_API place : detail::waiter {
+    explicit place(barrier& b) noexcept;
+    barrier* of;
+  };
+
+  // Counts the caller in. True when it is the last one: then the phase is over.
+  bool come();
+  // After the wait of a place: false; throws what ended it.
+  static bool over(detail::hub& h, detail::wake why, const char* reason);
+  bool arrive(detail::nanos deadline);
   void complete();
   void break_waiters() noexcept;
 

@@ -110,6 +110,8 @@ public:
   }
 
 private:
+  friend struct detail::task_access;
+
   bool held_here() const noexcept { return detail::attached() && m_.owner_ == detail::current_fiber(); }
   bool again() noexcept {
     if (!held_here()) return false;

@@ -52,11 +52,11 @@ public:
     channel_->receivers_.push_back(place);
   }
   template <class F>
-  void finish(F& then, bool) {
+  decltype(auto) finish(F& then, bool) {
     if constexpr (std::invocable<F&, std::optional<T>>)
-      then(std::move(item_));
+      return then(std::move(item_));
     else
-      then();
+      return then();
   }
 
 private:
@@ -77,9 +77,9 @@ public:
     channel_->senders_.push_back(place);
   }
   template <class F>
-  void finish(F& then, bool closed) {
+  decltype(auto) finish(F& then, bool closed) {
     if (closed) throw queue_closed();
-    then();
+    return then();
   }
 
 private:
@@ -94,8 +94,8 @@ public:
   bool now(detail::hub& h) { return detail::selectable(h, of_->weft_completion()).waiters == nullptr; }
   void stand(detail::hub&, detail::channel_node& place) { of_->weft_completion().waiters->push_back(place); }
   template <class F>
-  void finish(F& then, bool) {
-    then();
+  decltype(auto) finish(F& then, bool) {
+    return then();
   }
 
 private:
@@ -105,9 +105,19 @@ private:
 class timeout_case {
 public:
   explicit timeout_case(detail::nanos d) noexcept : after(d) {}
+  template <class F>
+  decltype(auto) finish(F& then, bool) {
+    return then();
+  }
   detail::nanos after;
 };
-class else_case {};
+class else_case {
+public:
+  template <class F>
+  decltype(auto) finish(F& then, bool) {
+    return then();
+  }
+};
 
 // An item, or nothing when the channel is closed and drained: fn(std::optional<T>), or fn().
 template <class T, class F>
@@ -136,63 +146,102 @@ auto or_else(F then) {
   return detail::case_with<else_case, F>{else_case(), std::move(then)};
 }
 
+namespace detail {
+
+// What the function beside a case gives.
+template <class Case>
+using case_result = decltype(std::declval<Case&>().finish(std::declval<Case&>().then, false));
+
+// The cases of one call of select: for a fiber that parks, and for a coroutine (weft/task/select.hpp).
+template <class... Cases>
+class selection {
+public:
+  static constexpr std::size_t count = sizeof...(Cases), none = count;
+
+  explicit selection(Cases&&... cases) : cases_(std::move(cases)...) {}
+
+  // Does one that can be done at once, or the or_else: which; `none` when there is something to wait for.
+  std::size_t now(hub& h) {
+    const std::size_t ready = each(select_chance(count), [&](auto& c, std::size_t) {
+      if constexpr (requires { c.now(h); })
+        return c.now(h);
+      else
+        return false;
+    });
+    if (ready != none) return ready;
+    return each(0, [&](auto& c, std::size_t i) {
+      using kind = std::remove_reference_t<decltype(c)>;
+      if constexpr (std::is_base_of_v<timeout_case, kind>) {
+        if (c.after < soonest_) soonest_ = c.after, late_ = i;
+      }
+      return std::is_base_of_v<else_case, kind>;
+    });
+  }
+  // Stands in all lines at once, for a channel_wait of `places`.
+  void stand(hub& h) {
+    each(0, [&](auto& c, std::size_t i) {
+      if constexpr (requires { c.stand(h, places[i]); }) c.stand(h, places[i]);
+      return false;
+    });
+  }
+  nanos deadline(hub& h) const noexcept { return deadline_in(h, soonest_); }
+  // Which one the wait ended with, null for the timeout.
+  std::size_t chosen(const channel_node* served) {
+    if (served == nullptr) return late_;
+    closed_ = served->closed;
+    return static_cast<std::size_t>(served - places.data());
+  }
+  // fn(case, closed) of the chosen one.
+  template <class F>
+  void conclude(std::size_t which, F fn) {
+    each(which, [&](auto& c, std::size_t) {
+      fn(c, closed_);
+      return true;
+    });
+  }
+
+  std::array<channel_node, count> places;
+
+private:
+  // Each case with its index, the indices taken in turn from `first` on, until fn says true: at which.
+  template <class F>
+  std::size_t each(std::size_t first, F fn) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::size_t wanted = (first + i) % count;
+      std::size_t at = 0;
+      bool found = false;
+      std::apply([&](auto&... c) { ((at++ == wanted ? void(found = fn(c, wanted)) : void()), ...); }, cases_);
+      if (found) return wanted;
+    }
+    return none;
+  }
+
+  std::tuple<Cases...> cases_;
+  std::size_t late_ = none;
+  nanos soonest_ = never;
+  bool closed_ = false;
+};
+
+}  // namespace detail
+
 // Does one of the cases, and returns its index. Parks, unless one can be done at once or there is an or_else. Throws cancelled, deadlock,
 // wrong_hub, self_join, queue_closed: then none was done; and what the chosen case's function throws.
 template <class... Cases>
   requires(sizeof...(Cases) > 0)
 std::size_t select(Cases... cases) {
-  constexpr std::size_t n = sizeof...(Cases), none = n;
+  static_assert(!(requires { typename detail::case_result<Cases>::promise_type; } || ...),
+                "a case's function returns a coroutine, which nobody would run: in a coroutine use co_await weft::async::select");
   detail::hub& h = detail::current_hub();
   detail::check_cancelled(h);
-  // Each case at its index, the indices taken in turn from a random one on.
-  const auto each = [&](std::size_t first, auto&& fn) {
-    for (std::size_t i = 0; i < n; ++i) {
-      const std::size_t wanted = (first + i) % n;
-      std::size_t at = 0;
-      bool found = false;
-      ((at++ == wanted ? void(found = fn(cases, wanted)) : void()), ...);
-      if (found) return wanted;
-    }
-    return none;
-  };
-  const auto conclude = [&](std::size_t which, bool closed) {
-    each(which, [&](auto& c, std::size_t) {
-      if constexpr (requires { c.finish(c.then, closed); })
-        c.finish(c.then, closed);
-      else
-        c.then();
-      return true;
-    });
-    return which;
-  };
-  const std::size_t first = detail::select_chance(n);
-  const std::size_t ready = each(first, [&](auto& c, std::size_t) {
-    if constexpr (requires { c.now(h); })
-      return c.now(h);
-    else
-      return false;
-  });
-  if (ready != none) return conclude(ready, false);
-
-  std::size_t late = none;
-  detail::nanos soonest = detail::never;
-  const std::size_t otherwise = each(0, [&](auto& c, std::size_t i) {
-    using kind = std::remove_reference_t<decltype(c)>;
-    if constexpr (std::is_base_of_v<timeout_case, kind>) {
-      if (c.after < soonest) soonest = c.after, late = i;
-    }
-    return std::is_base_of_v<else_case, kind>;
-  });
-  if (otherwise != none) return conclude(otherwise, false);
-
-  std::array<detail::channel_node, n> places;
-  detail::channel_wait w("select", places.data(), n);
-  each(0, [&](auto& c, std::size_t i) {
-    if constexpr (requires { c.stand(h, places[i]); }) c.stand(h, places[i]);
-    return false;
-  });
-  if (!detail::wait_on(h, w, detail::deadline_in(h, soonest))) return conclude(late, false);
-  return conclude(static_cast<std::size_t>(w.served - places.data()), w.served->closed);
+  detail::selection<Cases...> all(std::move(cases)...);
+  std::size_t which = all.now(h);
+  if (which == all.none) {
+    detail::channel_wait w("select", all.places.data(), all.count);
+    all.stand(h);
+    which = all.chosen(detail::wait_on(h, w, all.deadline(h)) ? w.served : nullptr);
+  }
+  all.conclude(which, [](auto& c, bool closed) { c.finish(c.then, closed); });
+  return which;
 }
 
 }  // namespace weft

@@ -95,6 +95,8 @@ public:
   void unlock() { release(); }
 
 private:
+  friend struct detail::task_access;
+
   std::size_t bound_;
 };
 

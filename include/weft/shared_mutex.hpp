@@ -17,6 +17,7 @@ public:
   shared_mutex() : home_(&detail::current_hub()) {}
   shared_mutex(const shared_mutex&) = delete;
   shared_mutex& operator=(const shared_mutex&) = delete;
+  ~shared_mutex();
 
   // Locks for writing; parks while anybody holds it. Throws cancelled, deadlock, wrong_hub, and
   // std::system_error(resource_deadlock_would_occur) when the caller holds it for writing (readers are not told apart).
@@ -54,12 +55,16 @@ public:
   bool is_locked() const noexcept { return writer_ != nullptr; }
 
 private:
-  struct place : detail::waiter {
+  friend struct detail::task_access;
+
+  struct WEFT_API place : detail::waiter {
     place(bool writes, shared_mutex& of) noexcept;
     shared_mutex* mutex;
     bool writer;
   };
 
+  // Takes it without waiting, if that can be done.
+  bool acquire_now(bool write);
   bool acquire(detail::nanos deadline, bool write);
   void let_in() noexcept;
 

@@ -49,6 +49,45 @@ typename wait_result<W>::item wait_item(const W& w) {
     return std::addressof(w);
 }
 
+// One call of wait().
+template <class R>
+class waiting {
+public:
+  waiting(hub& h, const R& range, return_when when)
+      : links(h, static_cast<std::size_t>(std::ranges::distance(range))), when_(when), seen_(static_cast<std::size_t>(std::ranges::distance(range))) {
+    items_.reserve(seen_.size());
+    for (auto w = std::ranges::begin(range); w != std::ranges::end(range); ++w) {
+      items_.push_back(w);
+      links.watch(w->weft_completion());
+    }
+  }
+  // What is done already is taken without waiting, also when that was enough.
+  bool more() const noexcept { return result_.done.size() < items_.size() && (!enough_ || links.first_done != nullptr); }
+  // False when that was none: the time is over.
+  bool add(std::size_t which) {
+    if (which == countdown::none) return false;
+    seen_[which] = true;
+    result_.done.push_back(wait_item(*items_[which]));
+    if (when_ == return_when::first_completed || (when_ == return_when::first_exception && items_[which]->exception() != nullptr))
+      enough_ = true;
+    return true;
+  }
+  auto take() {
+    for (std::size_t i = 0; i < items_.size(); ++i)
+      if (!seen_[i]) result_.pending.push_back(wait_item(*items_[i]));
+    return std::move(result_);
+  }
+
+  countdown links;
+
+private:
+  return_when when_;
+  std::vector<bool> seen_;
+  std::vector<std::ranges::iterator_t<const R>> items_;
+  wait_result<std::ranges::range_value_t<R>> result_;
+  bool enough_ = false;
+};
+
 inline nanos deadline_in_time(hub& h, std::optional<std::chrono::nanoseconds> timeout) {
   return timeout ? deadline_after(h, *timeout) : never;
 }
@@ -64,28 +103,10 @@ wait_result<std::ranges::range_value_t<R>> wait(const R& range, return_when when
   detail::hub& h = detail::current_hub();
   detail::check_cancelled(h);
   const detail::nanos deadline = detail::deadline_in_time(h, timeout);
-  wait_result<std::ranges::range_value_t<R>> result;
-  std::vector<std::ranges::iterator_t<const R>> items;
-  for (auto w = std::ranges::begin(range); w != std::ranges::end(range); ++w) items.push_back(w);
-  detail::countdown links(h, items.size());
-  for (const auto& w : items) links.watch(w->weft_completion());
-  std::vector<bool> seen(items.size());
-  const auto enough = [&](std::size_t which) {
-    return when == return_when::first_completed || (when == return_when::first_exception && items[which]->exception() != nullptr);
-  };
-  bool stop = false;
-  // What is done already is taken without waiting, also when that was enough.
-  while (result.done.size() < items.size()) {
-    if (stop && links.first_done == nullptr) break;
-    const std::size_t which = links.wait_one(deadline, "wait");
-    if (which == links.none) break;
-    seen[which] = true;
-    result.done.push_back(detail::wait_item(*items[which]));
-    stop = stop || enough(which);
+  detail::waiting<R> all(h, range, when);
+  while (all.more() && all.add(all.links.wait_one(deadline, "wait"))) {
   }
-  for (std::size_t i = 0; i < items.size(); ++i)
-    if (!seen[i]) result.pending.push_back(detail::wait_item(*items[i]));
-  return result;
+  return all.take();
 }
 // Same, of several kinds: wait({a, b}, weft::first_completed).
 inline wait_result<any_waitable> wait(std::initializer_list<any_waitable> of, return_when when = return_when::all,

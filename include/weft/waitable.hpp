@@ -53,6 +53,8 @@ struct WEFT_API countdown {
   // Parks until one more of the watched is done: which one, by the order of `watch`, or `none` at the deadline. They come in the
   // order in which they were done.
   std::size_t wait_one(nanos deadline, const char* reason);
+  // One of those that are done, of which there is one.
+  std::size_t take_one() noexcept;
   static constexpr std::size_t none = ~std::size_t{0};
 
   hub* home;

@@ -75,6 +75,10 @@ std::size_t countdown::wait_one(nanos deadline, const char* reason) {
     if (why == wake::timeout && first_done == nullptr) return none;
     if (why != wake::ready && why != wake::timeout) throw_if_ended(*home, why, reason);
   }
+  return take_one();
+}
+
+std::size_t countdown::take_one() noexcept {
   link* l = first_done;
   first_done = l->next_done;
   if (first_done == nullptr) last_done = nullptr;

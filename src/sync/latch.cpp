@@ -43,25 +43,41 @@ void barrier::complete() {
   waiters_.notify_all();
 }
 
-barrier::place barrier::arrive(detail::nanos deadline) {
+barrier::place::place(barrier& b) noexcept : waiter("barrier.arrive_and_wait"), of(&b) {
+  on_abort = [](detail::waiter* w) noexcept {
+    barrier* b = static_cast<place*>(w)->of;
+    if (b == nullptr || w->result == detail::wake::closed) return;
+    // This one gives up, and with it the phase: the others would wait for ever.
+    b->broken_ = true;
+    b->break_waiters();
+  };
+}
+
+barrier::~barrier() {
+  while (detail::wait_node* n = waiters_.pop_front()) static_cast<place*>(n)->of = nullptr;
+}
+
+bool barrier::come() {
   detail::hub& h = detail::on_home(home_, "barrier");
   detail::check_cancelled(h);
   if (broken_) throw broken_barrier();
-  if (++arrived_ >= parties_) {
-    complete();
-    return place::last;
-  }
-  detail::waiter w("barrier.arrive_and_wait");
-  waiters_.push_back(w);
-  const detail::wake why = detail::park(h, w, deadline);
-  if (why == detail::wake::ready) return place::waited;
-  if (why == detail::wake::closed) throw broken_barrier();
-  // This one gives up, and with it the phase: the others would wait for ever.
-  --arrived_;
-  abort();
+  if (++arrived_ < parties_) return false;
+  complete();
+  return true;
+}
+
+bool barrier::over(detail::hub& h, detail::wake why, const char* reason) {
+  if (why == detail::wake::ready) return false;
   if (why == detail::wake::timeout) throw timeout_error("not all parties came to the barrier in time");
-  detail::throw_if_ended(h, why, w.reason);
+  detail::throw_if_ended(h, why, reason);
   throw broken_barrier();
+}
+
+bool barrier::arrive(detail::nanos deadline) {
+  if (come()) return true;
+  place p(*this);
+  waiters_.push_back(p);
+  return over(*home_, detail::park(*home_, p, deadline), p.reason);
 }
 
 void barrier::arrive_and_drop() {

@@ -8,18 +8,28 @@ namespace weft {
 shared_mutex::place::place(bool writes, shared_mutex& of) noexcept
     : waiter(writes ? "shared_mutex.lock" : "shared_mutex.lock_shared"), mutex(&of), writer(writes) {
   // A writer that gives up may have been all that kept the readers behind it waiting.
-  on_abort = [](detail::waiter* w) noexcept { static_cast<place*>(w)->mutex->let_in(); };
+  on_abort = [](detail::waiter* w) noexcept {
+    if (shared_mutex* m = static_cast<place*>(w)->mutex) m->let_in();
+  };
 }
 
-bool shared_mutex::acquire(detail::nanos deadline, bool write) {
+shared_mutex::~shared_mutex() {
+  while (detail::wait_node* n = waiters_.pop_front()) static_cast<place*>(n)->mutex = nullptr;
+}
+
+bool shared_mutex::acquire_now(bool write) {
   detail::hub& h = detail::on_home(home_, "shared_mutex");
   detail::check_cancelled(h);
   if (writer_ == detail::current_fiber())
     throw std::system_error(std::make_error_code(std::errc::resource_deadlock_would_occur), "the fiber holds the shared_mutex already");
-  if (write ? try_lock() : try_lock_shared()) return true;
+  return write ? try_lock() : try_lock_shared();
+}
+
+bool shared_mutex::acquire(detail::nanos deadline, bool write) {
+  if (acquire_now(write)) return true;
   place p(write, *this);
   waiters_.push_back(p);
-  return detail::wait_on(h, p, deadline);
+  return detail::wait_on(*home_, p, deadline);
 }
 
 bool shared_mutex::try_lock() {

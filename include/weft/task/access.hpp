@@ -7,10 +7,14 @@
 #include <utility>
 
 #include "weft/cancel.hpp"
+#include "weft/channel.hpp"
 #include "weft/condition_variable.hpp"
+#include "weft/group.hpp"
+#include "weft/latch.hpp"
 #include "weft/mutex.hpp"
 #include "weft/queue.hpp"
 #include "weft/semaphore.hpp"
+#include "weft/shared_mutex.hpp"
 #include "weft/task_group.hpp"
 
 namespace weft::detail {
@@ -25,10 +29,43 @@ struct task_access {
     return true;
   }
   static wait_list& waiters(semaphore& s) noexcept { return s.waiters_; }
+  static semaphore& unbounded(bounded_semaphore& s) noexcept { return s; }
 
   static hub& home(const mutex& m) { return on_home(m.home_, "mutex"); }
   static fiber_base*& owner(mutex& m) noexcept { return m.owner_; }
   static wait_list& waiters(mutex& m) noexcept { return m.waiters_; }
+  static mutex& inner(recursive_mutex& m) noexcept { return m.m_; }
+  static void first_lock(recursive_mutex& m) noexcept { m.depth_ = 1; }
+
+  using shared_place = shared_mutex::place;
+  static bool acquire_now(shared_mutex& m, bool write) { return m.acquire_now(write); }
+  static wait_list& waiters(shared_mutex& m) noexcept { return m.waiters_; }
+
+  using barrier_place = barrier::place;
+  static bool come(barrier& b) { return b.come(); }
+  static bool over(hub& h, wake why, const char* reason) { return barrier::over(h, why, reason); }
+  static wait_list& waiters(barrier& b) noexcept { return b.waiters_; }
+
+  template <class T>
+  static hub& home(const channel<T>& c) {
+    return on_home(c.home_, "channel");
+  }
+  template <class T>
+  static bool send_now(channel<T>& c, T& item) {
+    return c.send_now(std::move(item));
+  }
+  template <class T>
+  static bool receive_now(channel<T>& c, std::optional<T>& into) {
+    return c.receive_now(into);
+  }
+  template <class T>
+  static wait_list& senders(channel<T>& c) noexcept {
+    return c.senders_;
+  }
+  template <class T>
+  static wait_list& receivers(channel<T>& c) noexcept {
+    return c.receivers_;
+  }
 
   static hub& home(const condition_variable& c) { return on_home(c.home_, "condition_variable"); }
   static wait_list& waiters(condition_variable& c) noexcept { return c.waiters_; }

@@ -82,7 +82,8 @@ private:
 template <class W>
 class get_operation : public join_operation {
 public:
-  explicit get_operation(W& w) : join_operation(w.weft_completion(), std::derived_from<W, any_fiber> ? "join" : "co_await"), w_(w) {}
+  explicit get_operation(W& w, nanos until = never)
+      : join_operation(w.weft_completion(), std::derived_from<W, any_fiber> ? "join" : "co_await", until), w_(w) {}
 
   decltype(auto) await_resume() {
     woken();

@@ -124,6 +124,12 @@ template <class T, class Items>
 auto join(basic_queue<T, Items>& q) {
   return detail::call<detail::join_operation>(detail::task_access::all_done(q), "queue.join", detail::never);
 }
+// Same, for at most `d`; false when items were unfinished then.
+template <class T, class Items, class Rep, class Period>
+auto join_for(basic_queue<T, Items>& q, std::chrono::duration<Rep, Period> d) {
+  const detail::nanos until = detail::deadline_after(detail::current_hub(), d);
+  return detail::call<detail::join_operation>(detail::task_access::all_done(q), "queue.join", until);
+}
 
 }  // namespace async
 }  // namespace weft

@@ -1,4 +1,4 @@
-// co_await of what is waitable with a time limit, of semaphores, mutexes and condition variables. What they throw besides is what the
+// co_await of what is waitable, with or without a time limit, of semaphores, mutexes and condition variables. What they throw besides is what the
 // members of the same name throw.
 #pragma once
 
@@ -7,12 +7,26 @@
 #include <mutex>
 #include <system_error>
 
+#include "weft/any_waitable.hpp"
+#include "weft/latch.hpp"
 #include "weft/task.hpp"
 #include "weft/task/access.hpp"
+#include "weft/task/time.hpp"
 
 namespace weft {
 
 namespace detail {
+
+// A value that is waited for in time.
+template <class W>
+class get_in_time_operation : public get_operation<W> {
+public:
+  get_in_time_operation(W& w, nanos until) : get_operation<W>(w, until) {}
+  decltype(auto) await_resume() {
+    if (this->result == wake::timeout) throw timeout_error();
+    return get_operation<W>::await_resume();
+  }
+};
 
 class acquire_operation : public operation {
 public:
@@ -112,6 +126,40 @@ template <waitable W, class Rep, class Period>
 auto join_for(const W& w, std::chrono::duration<Rep, Period> d) {
   return detail::call<detail::join_operation>(w.weft_completion(), "join", detail::deadline_after(detail::current_hub(), d));
 }
+// The same for what has such members (event, latch, async_result).
+template <waitable W>
+  requires requires(const W& w) { w.wait(); }
+auto wait(const W& w) {
+  return join(w);
+}
+template <waitable W, class Rep, class Period>
+  requires(!waitable_value<W>) && requires(const W& w) { w.wait(); }
+auto wait_for(const W& w, std::chrono::duration<Rep, Period> d) {
+  return join_for(w, d);
+}
+// Counts down, and waits for the others.
+inline task<> arrive_and_wait(latch& l, std::size_t n = 1) {
+  l.count_down(n);
+  co_await join(l);
+}
+// The value of a fiber, a task or a result, for which it waits for at most `d`; throws timeout_error then, and what it failed with.
+template <waitable_value W, class Rep, class Period>
+auto get_for(W& w, std::chrono::duration<Rep, Period> d) {
+  return detail::call<detail::get_in_time_operation<W>>(w, detail::deadline_after(detail::current_hub(), d));
+}
+template <class T, class Rep, class Period>
+auto get_for(const fiber<T>& f, std::chrono::duration<Rep, Period> d) {
+  return detail::call<detail::get_in_time_operation<const fiber<T>>>(f, detail::deadline_after(detail::current_hub(), d));
+}
+// Cancels it, and waits until it is over. Of oneself it throws cancelled.
+inline task<> kill(any_fiber f) {
+  f.cancel();
+  if (f.weft_base() == detail::current_fiber()) {
+    detail::check_cancelled(*f.weft_base()->home);
+    co_return;
+  }
+  co_await join(f);
+}
 
 // Takes a permit; true.
 inline auto acquire(semaphore& s) { return detail::call<detail::acquire_operation>(s, detail::never); }
@@ -119,6 +167,13 @@ inline auto acquire(semaphore& s) { return detail::call<detail::acquire_operatio
 template <class Rep, class Period>
 auto acquire_for(semaphore& s, std::chrono::duration<Rep, Period> d) {
   return detail::call<detail::acquire_operation>(s, detail::deadline_after(detail::current_hub(), d));
+}
+
+// Permits of a bounded_semaphore.
+inline auto acquire(bounded_semaphore& s) { return acquire(detail::task_access::unbounded(s)); }
+template <class Rep, class Period>
+auto acquire_for(bounded_semaphore& s, std::chrono::duration<Rep, Period> d) {
+  return acquire_for(detail::task_access::unbounded(s), d);
 }
 
 // Locks; gives the std::unique_lock that holds it: auto held = co_await async::lock(m).
