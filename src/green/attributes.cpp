@@ -1,14 +1,18 @@
 // What a green thread inherits from its maker besides its signal mask.
 #include "green/caller.hpp"
 #include "green/names.hpp"
+#include "green/signals.hpp"
 #include "sys/mem.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::green {
 
-void inherit_attributes(thread& child, const thread& maker) noexcept {
-  const attributes& from = maker.is;
-  attributes& to = child.is;
+bool inherit_attributes(thread& child, const thread& maker) noexcept {
+  const attributes& from = more(maker).is;
+  const bool scheduling = !from.reset_on_fork && (from.scheduled || from.niced || from.io_prioritized);
+  if (!from.named && !scheduling && from.timer_slack == 0 && from.affinity_bytes == 0) return true;
+  if (make_more(child) == nullptr) return false;
+  attributes& to = child.rare->is;
   to.named = from.named;
   if (from.named) sys::copy(to.name, from.name, name_bytes);
   if (!from.reset_on_fork) {
@@ -21,21 +25,22 @@ void inherit_attributes(thread& child, const thread& maker) noexcept {
     to.io_prioritized = from.io_prioritized;
   }
   to.timer_slack = from.timer_slack;
-  if (from.affinity_bytes == 0) return;
-  to.affinity_bytes = from.affinity_bytes;
   to.affinity_word = from.affinity_word;
-  if (from.affinity == nullptr) return;
+  to.affinity_bytes = from.affinity_bytes;
+  if (from.affinity == nullptr) return true;
   to.affinity = static_cast<std::uint64_t*>(sys::map(sys::page_size));
   if (to.affinity != nullptr)
     sys::copy(to.affinity, from.affinity, from.affinity_bytes);
   else
     to.affinity_bytes = 0;
+  return true;
 }
 
 void forget_attributes(thread& t) noexcept {
-  if (t.is.affinity != nullptr) sys::unmap(t.is.affinity, sys::page_size);
-  t.is.affinity = nullptr;
-  t.is.affinity_bytes = 0;
+  if (t.rare == nullptr) return;
+  if (t.rare->is.affinity != nullptr) sys::unmap(t.rare->is.affinity, sys::page_size);
+  drop_pending(t);
+  drop_more(t);
 }
 
 }  // namespace weft::green

@@ -30,9 +30,9 @@ inline named_thread named(long id) noexcept {
 }
 
 // ---- what a thread has of its own (attributes.cpp)
-// A new thread's are its maker's; called before it can run.
-void inherit_attributes(thread& child, const thread& maker) noexcept;
-// The thread is over.
+// A new thread's are its maker's; called before it can run. False: no memory.
+bool inherit_attributes(thread& child, const thread& maker) noexcept;
+// The thread is over: with them goes all else that few threads have.
 void forget_attributes(thread& t) noexcept;
 
 }  // namespace weft::green

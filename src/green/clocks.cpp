@@ -35,7 +35,7 @@ void share_out(const fiber_base* leaving, bool exactly) noexcept {
     last_time = time;
     by_cycles = 0;
   }
-  if (thread* t = of(leaving)) t->is.cpu_ns += ns;
+  if (thread* t = of(leaving)) t->cpu_ns += ns;
 }
 
 std::uint64_t measure() noexcept {
@@ -53,10 +53,9 @@ void start(hub& h) noexcept {
   last_time = carrier_time();
   last_cycles = sys::cycles();
   by_cycles = 0;
-  each([](thread& t) { t.is.cpu_ns = t.is.ticks * tick_ns; });
   // What was before the first thread is the leader's, and so is what no tick tells.
-  const std::uint64_t of_others = (all_ticks - leader().is.ticks) * tick_ns;
-  leader().is.cpu_ns = last_time > of_others ? last_time - of_others : 0;
+  const std::uint64_t of_others = all_ticks * tick_ns - leader().cpu_ns;
+  leader().cpu_ns = last_time > of_others ? last_time - of_others : 0;
   core::on_turn_over = [](const fiber_base* leaving) noexcept { share_out(leaving, false); };
   h.clocked = true;
 }
@@ -66,7 +65,7 @@ void start(hub& h) noexcept {
 void note_tick(const fiber_base* f, const siginfo_t* info) noexcept {
   const std::uint64_t n = 1 + static_cast<std::uint64_t>(info->si_overrun > 0 ? info->si_overrun : 0);
   all_ticks += n;
-  if (thread* t = of(f)) t->is.ticks += n;
+  if (thread* t = of(f); t != nullptr && !home->clocked) t->cpu_ns += n * tick_ns;
 }
 
 std::uint64_t cpu_time(hub& h, thread& t) noexcept {
@@ -74,11 +73,11 @@ std::uint64_t cpu_time(hub& h, thread& t) noexcept {
     start(h);
   else
     share_out(h.block->current, true);
-  return t.is.cpu_ns;
+  return t.cpu_ns;
 }
 
 void restart_clocks(hub& h, thread& t) noexcept {
-  all_ticks = t.is.ticks = t.is.cpu_ns = 0;
+  all_ticks = t.cpu_ns = 0;
   if (!h.clocked) return;
   last_time = carrier_time();
   last_cycles = sys::cycles();

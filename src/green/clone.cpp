@@ -93,6 +93,11 @@ long make_thread(hub& h, const wanted_thread& w, const door_frame* frame, const 
   // A fiber of another kind makes one for its own function: it has the identity of its OS thread, the leader's.
   const thread* const who = self();
   const thread& maker = who != nullptr ? *who : leader();
+  if (!inherit_attributes(*t, maker)) {
+    give_block(*t);
+    return -EAGAIN;
+  }
+  inherit_signals(*t, maker);
   void* suspended = prepare_stack(w, frame, kept);
   fiber_base& f = t->own;
   f.home = &h;
@@ -105,8 +110,6 @@ long make_thread(hub& h, const wanted_thread& w, const door_frame* frame, const 
   if ((w.flags & CLONE_CHILD_CLEARTID) != 0) t->clear_tid = reinterpret_cast<std::uint32_t*>(w.child_tid);
   if ((w.flags & CLONE_PARENT_SETTID) != 0) io::store_word(reinterpret_cast<void*>(w.parent_tid), t->tid);
   if ((w.flags & CLONE_CHILD_SETTID) != 0) io::store_word(reinterpret_cast<void*>(w.child_tid), t->tid);
-  inherit_signals(*t, maker);
-  inherit_attributes(*t, maker);
   start_ticking();
   ++alive;
   ++stats.created;

@@ -42,11 +42,13 @@ door_answer on_prctl(door_frame* f, long nr) noexcept {
   switch (static_cast<int>(f->rdi)) {
     case PR_SET_NAME: return set_own(*t, reinterpret_cast<const char*>(f->rsi));
     case PR_GET_NAME: return get_own(*t, reinterpret_cast<char*>(f->rsi));
-    case PR_GET_TIMERSLACK: return t->is.timer_slack != 0 ? answer(static_cast<long>(t->is.timer_slack)) : below(f, nr);
+    case PR_GET_TIMERSLACK: return more(*t).is.timer_slack != 0 ? answer(static_cast<long>(more(*t).is.timer_slack)) : below(f, nr);
     case PR_SET_TIMERSLACK: {
       // 0 (and below) asks for what the thread began with: the process's, here.
       const auto wanted = f->rsi;
-      t->is.timer_slack = wanted > 0 ? static_cast<std::uint64_t>(wanted) : 0;
+      if (wanted <= 0 && t->rare == nullptr) return answer(0);
+      if (make_more(*t) == nullptr) return answer(-ENOMEM);
+      t->rare->is.timer_slack = wanted > 0 ? static_cast<std::uint64_t>(wanted) : 0;
       return answer(0);
     }
     case PR_GET_TID_ADDRESS:
@@ -70,8 +72,8 @@ void name_of(const thread& t, char* to) noexcept {
 
 void name_of_itself(const thread& t, char* to) noexcept {
   sys::fill(to, 0, name_bytes);
-  if (t.is.named && &t != &leader())
-    sys::copy(to, t.is.name, name_bytes);
+  if (more(t).is.named && &t != &leader())
+    sys::copy(to, more(t).is.name, name_bytes);
   else if (&t == &leader())
     sys::raw(SYS_prctl, PR_GET_NAME, to);
   else
@@ -83,14 +85,16 @@ void note_process_name() noexcept { sys::raw(SYS_prctl, PR_GET_NAME, &process_na
 void set_name(thread& t, const char* name, std::size_t length) noexcept {
   std::size_t n = 0;
   while (n < length && n < name_bytes - 1 && name[n] != 0) ++n;
-  sys::fill(t.is.name, 0, name_bytes);
-  sys::copy(t.is.name, name, n);
-  t.is.named = true;
-  if (&t == &leader()) sys::raw(SYS_prctl, PR_SET_NAME, &t.is.name[0]);
+  particulars* const rare = make_more(t);
+  if (rare == nullptr) return;
+  sys::fill(rare->is.name, 0, name_bytes);
+  sys::copy(rare->is.name, name, n);
+  rare->is.named = true;
+  if (&t == &leader()) sys::raw(SYS_prctl, PR_SET_NAME, &rare->is.name[0]);
 }
 
 void name_process_after(const thread& t) noexcept {
-  if (t.is.named) sys::raw(SYS_prctl, PR_SET_NAME, &t.is.name[0]);
+  if (more(t).is.named) sys::raw(SYS_prctl, PR_SET_NAME, &more(t).is.name[0]);
 }
 
 green_rows name_rows() noexcept { return rows_of(rows); }

@@ -92,11 +92,13 @@ void in_forked_child(hub& h) noexcept {
   thread* me = self();
   if (me == nullptr) return;
   stats_after_fork();
+  particulars_after_fork();
   io::forget_calls_of_threads(h);
   each([&](thread& t) {
     if (&t == me) return;
     withdraw(h, *t.fiber);
     t.alive = false;
+    forget_attributes(t);
     if (t.fiber != &h.main) {
       t.fiber->state = fiber_state::done;
       give_block(t);

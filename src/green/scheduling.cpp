@@ -38,14 +38,14 @@ std::uint64_t limit(int which) noexcept {
 // ---- what a thread has: its own, or its carrier's
 
 int nice_of(const thread& t) noexcept {
-  return t.is.niced ? t.is.nice : 20 - static_cast<int>(sys::raw(SYS_getpriority, PRIO_PROCESS, 0));
+  return more(t).is.niced ? more(t).is.nice : 20 - static_cast<int>(sys::raw(SYS_getpriority, PRIO_PROCESS, 0));
 }
 
 struct policy_of {
   int policy, priority;
 };
 policy_of policy_now(const thread& t) noexcept {
-  if (t.is.scheduled) return {t.is.policy, t.is.priority};
+  if (more(t).is.scheduled) return {more(t).is.policy, more(t).is.priority};
   sched_param p{};
   const int policy = static_cast<int>(sys::raw(SYS_sched_getscheduler, 0));
   sys::raw(SYS_sched_getparam, 0, &p);
@@ -73,12 +73,14 @@ long schedule(thread& t, int policy, int priority, bool reset) noexcept {
       if (priority > now.priority && static_cast<std::uint64_t>(priority) > most) return -EPERM;
     }
     if (now.policy == SCHED_IDLE && policy != SCHED_IDLE && !may_be_nice(nice_of(t))) return -EPERM;
-    if (t.is.reset_on_fork && !reset) return -EPERM;
+    if (more(t).is.reset_on_fork && !reset) return -EPERM;
   }
-  t.is.scheduled = true;
-  t.is.policy = policy;
-  t.is.priority = priority;
-  t.is.reset_on_fork = reset;
+  if (make_more(t) == nullptr) return -ENOMEM;
+  attributes& is = t.rare->is;
+  is.scheduled = true;
+  is.policy = static_cast<std::int8_t>(policy);
+  is.priority = priority;
+  is.reset_on_fork = reset;
   return 0;
 }
 
@@ -107,15 +109,15 @@ door_answer on_setscheduler(door_frame* f, long nr) noexcept {
   if (!keep && number(wanted) < 0) return answer(-EINVAL);
   if (!take_priority(keep ? f->rsi : f->rdx, priority, error)) return answer(error);
   if (n.dead) return answer(-ESRCH);
-  if (keep) return answer(schedule(*n.who, policy_now(*n.who).policy, priority, n.who->is.reset_on_fork));
+  if (keep) return answer(schedule(*n.who, policy_now(*n.who).policy, priority, more(*n.who).is.reset_on_fork));
   return answer(schedule(*n.who, number(wanted) & ~SCHED_RESET_ON_FORK, priority, (wanted & SCHED_RESET_ON_FORK) != 0));
 }
 
 door_answer on_getscheduler(door_frame* f, long nr) noexcept {
   const named_thread n = named(number(f->rdi));
   if (n.dead) return answer(-ESRCH);
-  if (n.who == nullptr || !n.who->is.scheduled) return n.who == nullptr ? below(f, nr) : answer(sys::raw(nr, 0));
-  return answer(n.who->is.policy | (n.who->is.reset_on_fork ? SCHED_RESET_ON_FORK : 0));
+  if (n.who == nullptr || !more(*n.who).is.scheduled) return n.who == nullptr ? below(f, nr) : answer(sys::raw(nr, 0));
+  return answer(more(*n.who).is.policy | (more(*n.who).is.reset_on_fork ? SCHED_RESET_ON_FORK : 0));
 }
 
 door_answer on_getparam(door_frame* f, long nr) noexcept {
@@ -124,7 +126,7 @@ door_answer on_getparam(door_frame* f, long nr) noexcept {
   if (n.who == nullptr) return below(f, nr);
   // The kernel looks at the pointer; what it wrote is replaced.
   const long got = sys::raw(nr, 0, f->rsi);
-  if (got == 0 && n.who->is.scheduled) sys::copy(pointer<void>(f->rsi), &n.who->is.priority, sizeof(int));
+  if (got == 0 && more(*n.who).is.scheduled) sys::copy(pointer<void>(f->rsi), &more(*n.who).is.priority, sizeof(int));
   return answer(got);
 }
 
@@ -160,8 +162,8 @@ door_answer on_setattr(door_frame* f, long nr) noexcept {
   if (policy == SCHED_DEADLINE) return answer(is_privileged() ? -EBUSY : -EPERM);
   const long error = schedule(t, policy, priority, (a.flags & reset) != 0);
   if (error == 0 && renice) {
-    t.is.niced = true;
-    t.is.nice = nice;
+    t.rare->is.niced = true;
+    t.rare->is.nice = static_cast<std::int8_t>(nice);
   }
   return answer(error);
 }
@@ -173,7 +175,7 @@ door_answer on_getattr(door_frame* f, long nr) noexcept {
   const long got = sys::raw(nr, 0, f->rsi, f->rdx, f->r10);
   if (got != 0) return answer(got);
   auto* a = pointer<attributes_v0>(f->rsi);
-  const attributes& is = n.who->is;
+  const attributes& is = more(*n.who).is;
   if (is.scheduled) {
     a->policy = static_cast<std::uint32_t>(is.policy);
     a->flags = is.reset_on_fork ? 1 : 0;
@@ -188,9 +190,9 @@ door_answer on_interval(door_frame* f, long nr) noexcept {
   if (n.dead) return answer(-ESRCH);
   if (n.who == nullptr) return below(f, nr);
   const long got = sys::raw(nr, 0, f->rsi);
-  if (got == 0 && n.who->is.scheduled && real_time(n.who->is.policy)) {
+  if (got == 0 && more(*n.who).is.scheduled && real_time(more(*n.who).is.policy)) {
     constexpr long round_robin_ns = 100'000'000;
-    const timespec slice{0, n.who->is.policy == SCHED_RR ? round_robin_ns : 0};
+    const timespec slice{0, more(*n.who).is.policy == SCHED_RR ? round_robin_ns : 0};
     sys::copy(pointer<void>(f->rsi), &slice, sizeof slice);
   }
   return answer(got);
@@ -210,8 +212,9 @@ door_answer on_setpriority(door_frame* f, long nr) noexcept {
   if (n.who == nullptr) return below(f, nr);
   const int wanted = number(f->rdx), nice = wanted < -20 ? -20 : wanted > 19 ? 19 : wanted;
   if (nice < nice_of(*n.who) && !may_be_nice(nice)) return answer(-EACCES);
-  n.who->is.niced = true;
-  n.who->is.nice = nice;
+  if (make_more(*n.who) == nullptr) return answer(-ENOMEM);
+  n.who->rare->is.niced = true;
+  n.who->rare->is.nice = static_cast<std::int8_t>(nice);
   return answer(0);
 }
 
@@ -219,7 +222,7 @@ door_answer on_ioprio_get(door_frame* f, long nr) noexcept {
   const named_thread n = f->rdi == IOPRIO_WHO_PROCESS ? named(number(f->rsi)) : named_thread{};
   if (n.dead) return answer(-ESRCH);
   if (n.who == nullptr) return below(f, nr);
-  return answer(n.who->is.io_prioritized ? n.who->is.io_priority : sys::raw(nr, IOPRIO_WHO_PROCESS, 0));
+  return answer(more(*n.who).is.io_prioritized ? more(*n.who).is.io_priority : sys::raw(nr, IOPRIO_WHO_PROCESS, 0));
 }
 
 door_answer on_ioprio_set(door_frame* f, long nr) noexcept {
@@ -229,8 +232,9 @@ door_answer on_ioprio_set(door_frame* f, long nr) noexcept {
   if (kind == IOPRIO_CLASS_RT && !is_privileged()) return answer(-EPERM);
   if (kind < IOPRIO_CLASS_NONE || kind > IOPRIO_CLASS_IDLE || (kind == IOPRIO_CLASS_NONE && level != 0)) return answer(-EINVAL);
   if (n.dead) return answer(-ESRCH);
-  n.who->is.io_prioritized = true;
-  n.who->is.io_priority = wanted;
+  if (make_more(*n.who) == nullptr) return answer(-ENOMEM);
+  n.who->rare->is.io_prioritized = true;
+  n.who->rare->is.io_priority = wanted;
   return answer(0);
 }
 
@@ -243,7 +247,7 @@ door_answer on_getaffinity(door_frame* f, long nr) noexcept {
   const long got = sys::raw(nr, 0, f->rsi, f->rdx);
   if (got < 0) return answer(got);
   if (n.dead) return answer(-ESRCH);
-  const attributes& is = n.who->is;
+  const attributes& is = more(*n.who).is;
   if (is.affinity_bytes == 0) return answer(got);
   const std::size_t bytes = is.affinity_bytes < static_cast<std::size_t>(got) ? is.affinity_bytes : static_cast<std::size_t>(got);
   sys::copy(pointer<void>(f->rdx), is.affinity != nullptr ? is.affinity : &is.affinity_word, bytes);
@@ -264,7 +268,8 @@ door_answer on_setaffinity(door_frame* f, long nr) noexcept {
   if (got != 0) return answer(got);
   sys::raw(SYS_sched_getaffinity, 0, bytes, &now[0]);
   sys::raw(SYS_sched_setaffinity, 0, bytes, &before[0]);
-  attributes& is = n.who->is;
+  if (make_more(*n.who) == nullptr) return answer(-ENOMEM);
+  attributes& is = n.who->rare->is;
   if (bytes > 8 && is.affinity == nullptr) is.affinity = static_cast<std::uint64_t*>(sys::map(sys::page_size));
   if (bytes > 8 && is.affinity == nullptr) return answer(-ENOMEM);
   sys::copy(bytes > 8 ? is.affinity : &is.affinity_word, &now[0], static_cast<std::size_t>(bytes));

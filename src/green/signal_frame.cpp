@@ -38,22 +38,25 @@ constexpr std::size_t red_zone = 128;
 std::uint64_t& shown_mask(ucontext_t* u) noexcept { return *reinterpret_cast<std::uint64_t*>(&u->uc_sigmask); }
 std::uint64_t word(const ucontext_t* u, int reg) noexcept { return static_cast<std::uint64_t>(u->uc_mcontext.gregs[reg]); }
 
-bool on_alternate(const signal_state& s, std::uint64_t sp) noexcept {
+bool on_alternate(const particulars& s, std::uint64_t sp) noexcept {
   return (s.stack_flags & autodisarm) == 0 && sp - s.stack - 1 < s.stack_size;
 }
 
 // The thread's stack setting, as a frame shows it.
-void show_stack(const signal_state& s, ucontext_t* u) noexcept {
+void show_stack(const particulars& s, ucontext_t* u) noexcept {
   u->uc_stack.ss_sp = reinterpret_cast<void*>(s.stack);
   u->uc_stack.ss_size = s.stack_size;
   const bool on = on_alternate(s, word(u, REG_RSP));
   u->uc_stack.ss_flags = static_cast<int>(s.stack_flags) | (s.stack_size == 0 ? SS_DISABLE : on ? SS_ONSTACK : 0);
 }
 
-void take_stack(signal_state& s, const ucontext_t* u) noexcept {
+void take_stack(thread& t, const ucontext_t* u) noexcept {
+  const bool none = (u->uc_stack.ss_flags & SS_DISABLE) != 0;
+  if ((none && t.rare == nullptr) || make_more(t) == nullptr) return;
+  particulars& s = *t.rare;
   s.stack_flags = static_cast<std::uint32_t>(u->uc_stack.ss_flags) & autodisarm;
   s.stack = reinterpret_cast<std::uint64_t>(u->uc_stack.ss_sp);
-  s.stack_size = (u->uc_stack.ss_flags & SS_DISABLE) != 0 ? 0 : u->uc_stack.ss_size;
+  s.stack_size = none ? 0 : u->uc_stack.ss_size;
 }
 
 // A frame at a site's entry, shown as the frame that the kernel would have made at the site.
@@ -116,7 +119,6 @@ void handle_next(thread& t, ucontext_t* u) noexcept {
 
 // One signal that the thread lets in. May never return.
 void handle(thread& t, siginfo_t& info, ucontext_t* u) noexcept {
-  signal_state& s = t.signals;
   const int number = info.si_signo;
   const signal_action a = io::action_of(number);
   if (is_ignored(a, number)) return;
@@ -125,22 +127,23 @@ void handle(thread& t, siginfo_t& info, ucontext_t* u) noexcept {
     return;
   }
   if ((a.flags & static_cast<std::uint32_t>(SA_RESETHAND)) != 0) io::reset_action(number);
-  const std::uint64_t before = s.masked_for_call ? s.kept_mask : s.mask;
-  s.masked_for_call = false;
-  set_mask(t, s.mask | a.mask | ((a.flags & SA_NODEFER) != 0 ? 0 : signal_bit(number)));
+  const std::uint64_t before = t.masked_for_call ? more(t).kept_mask : t.signals.mask;
+  t.masked_for_call = false;
+  set_mask(t, t.signals.mask | a.mask | ((a.flags & SA_NODEFER) != 0 ? 0 : signal_bit(number)));
   // As in the kernel: a second frame lies on the first, and so its handler runs first.
   while (deliverable(t) != 0) handle_next(t, u);
   shown_mask(u) = before;
+  const particulars& s = more(t);
   show_stack(s, u);
   const std::uint64_t here = reinterpret_cast<std::uint64_t>(__builtin_frame_address(0));
   const bool switches = (a.flags & SA_ONSTACK) != 0 && s.stack_size != 0 && !on_alternate(s, word(u, REG_RSP)) && !on_alternate(s, here);
   const std::uint64_t top = s.stack + s.stack_size;
-  if ((s.stack_flags & autodisarm) != 0) s.stack = s.stack_size = s.stack_flags = 0;
+  if ((s.stack_flags & autodisarm) != 0) t.rare->stack = t.rare->stack_size = t.rare->stack_flags = 0;
   if (switches)
     weft_green_on_stack(number, &info, u, a.handler, top);
   else
     reinterpret_cast<program_handler>(a.handler)(number, &info, u);
-  take_stack(s, u);
+  take_stack(t, u);
   set_mask(t, shown_mask(u));
 }
 
@@ -206,9 +209,9 @@ void run(thread& t, ucontext_t* u, siginfo_t* first) noexcept {
 
 // A fault of the running thread's own code. False: it happens again, without a handler.
 bool handle_fault(thread& t, int number, siginfo_t* info, ucontext_t* u) noexcept {
-  signal_state& s = t.signals;
+  const particulars& s = more(t);
   const signal_action a = io::action_of(number);
-  if ((s.mask & signal_bit(number)) != 0 || reinterpret_cast<std::uintptr_t>(a.handler) <= 1) return false;
+  if ((t.signals.mask & signal_bit(number)) != 0 || reinterpret_cast<std::uintptr_t>(a.handler) <= 1) return false;
   if (on_signal_stack(u)) {
     const std::uint64_t sp = word(u, REG_RSP);
     const bool switches = (a.flags & SA_ONSTACK) != 0 && s.stack_size != 0 && !on_alternate(s, sp);
@@ -328,15 +331,14 @@ void run_handlers(thread& t, ucontext_t* u) noexcept {
 
 bool handlers_due(thread& t) noexcept {
   if (!are_virtual) return false;
-  signal_state& s = t.signals;
   for (;;) {
     read_arrivals();
     if (deliverable(t) != 0) break;
     asm volatile("andb %1, %0" : "+m"(t.fiber->call) : "i"(0xff ^ detail::signal_due) : "memory", "cc");
-    if (!s.masked_for_call) return false;
+    if (!t.masked_for_call) return false;
     // A call with a mask of its own was ended by a signal that then came to nothing.
-    s.masked_for_call = false;
-    set_mask(t, s.kept_mask);
+    t.masked_for_call = false;
+    set_mask(t, more(t).kept_mask);
   }
   patch::weft_patch_self[0] = static_cast<int>(sys::raw(SYS_getpid));
   patch::weft_patch_self[1] = static_cast<int>(home->thread);

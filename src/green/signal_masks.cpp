@@ -28,7 +28,7 @@ void recompute() noexcept {
   std::uint64_t all = ~std::uint64_t{0};
   if (overflowed) {
     each([&](const thread& t) {
-      if (!t.signals.over) all &= t.signals.mask;
+      if (!t.signals_over) all &= t.signals.mask;
     });
   } else {
     for (unsigned i = 0; i < used; ++i) all &= masks[i].mask;
@@ -67,7 +67,7 @@ void recount_masks() noexcept {
   overflowed = false;
   common = ~std::uint64_t{0};
   each([](const thread& t) {
-    if (!t.signals.over) count_mask(t.signals.mask);
+    if (!t.signals_over) count_mask(t.signals.mask);
   });
   recompute();
 }

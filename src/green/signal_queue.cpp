@@ -45,14 +45,14 @@ bool may_queue() noexcept {
   return sys::raw(SYS_prlimit64, 0, RLIMIT_SIGPENDING, nullptr, &limit) != 0 || queued < limit.rlim_cur;
 }
 
-pending_signal* unlink(signal_state& s, pending_signal* before, pending_signal* p) noexcept {
+pending_signal* unlink(particulars& s, pending_signal* before, pending_signal* p) noexcept {
   (before != nullptr ? before->next : s.first) = p->next;
   if (s.last == p) s.last = before;
   return p;
 }
 
 // A timer whose last signal was not handled yet adds to that one's overruns, as the kernel does.
-bool add_overrun(signal_state& s, const siginfo_t& info) noexcept {
+bool add_overrun(const particulars& s, const siginfo_t& info) noexcept {
   if (info.si_code != SI_TIMER) return false;
   for (pending_signal* p = s.first; p != nullptr; p = p->next)
     if (p->info.si_code == SI_TIMER && p->info.si_timerid == info.si_timerid) {
@@ -70,8 +70,8 @@ long add_pending(thread& t, int number, const siginfo_t& info, bool shared) noex
   signal_state& s = t.signals;
   const std::uint64_t bit = signal_bit(number);
   const bool standard = number < first_queued_signal;
-  if ((s.pending & bit) != 0 && (standard || add_overrun(s, info))) return 0;
-  pending_signal* p = standard || may_queue() ? take_record() : nullptr;
+  if ((s.pending & bit) != 0 && (standard || add_overrun(more(t), info))) return 0;
+  pending_signal* p = make_more(t) != nullptr && (standard || may_queue()) ? take_record() : nullptr;
   // A signal that a program queued fails; one of kill and pthread_kill loses what came with it.
   if (p == nullptr && !standard && info.si_code != SI_USER && info.si_code != SI_TKILL) return -EAGAIN;
   s.pending |= bit;
@@ -80,8 +80,8 @@ long add_pending(thread& t, int number, const siginfo_t& info, bool shared) noex
   p->shared = shared;
   sys::copy(&p->info, &info, sizeof p->info);
   p->info.si_signo = number;
-  (s.last != nullptr ? s.last->next : s.first) = p;
-  s.last = p;
+  (t.rare->last != nullptr ? t.rare->last->next : t.rare->first) = p;
+  t.rare->last = p;
   return 0;
 }
 
@@ -94,18 +94,18 @@ bool take_pending(thread& t, std::uint64_t set, siginfo_t& info, bool& shared) n
                                       signal_bit(SIGFPE) | signal_bit(SIGSYS);
   const int number = __builtin_ctzll((set & of_faults) != 0 ? set & of_faults : set) + 1;
   pending_signal* found = nullptr;
-  bool more = false;
+  bool another = false;
   pending_signal* before_found = nullptr;
-  for (pending_signal *before = nullptr, *p = s.first; p != nullptr; before = p, p = p->next) {
+  for (pending_signal *before = nullptr, *p = more(t).first; p != nullptr; before = p, p = p->next) {
     if (p->info.si_signo != number) continue;
     if (found != nullptr) {
-      more = true;
+      another = true;
       break;
     }
     found = p;
     before_found = before;
   }
-  if (!more) s.pending &= ~signal_bit(number);
+  if (!another) s.pending &= ~signal_bit(number);
   if (found == nullptr) {
     sys::fill(&info, 0, sizeof info);
     info.si_signo = number;
@@ -113,7 +113,7 @@ bool take_pending(thread& t, std::uint64_t set, siginfo_t& info, bool& shared) n
     shared = false;
     return true;
   }
-  unlink(s, before_found, found);
+  unlink(*t.rare, before_found, found);
   sys::copy(&info, &found->info, sizeof info);
   shared = found->shared;
   give_record(found);
@@ -121,9 +121,8 @@ bool take_pending(thread& t, std::uint64_t set, siginfo_t& info, bool& shared) n
 }
 
 void drop_pending(thread& t) noexcept {
-  signal_state& s = t.signals;
-  while (s.first != nullptr) give_record(unlink(s, nullptr, s.first));
-  s.pending = 0;
+  while (more(t).first != nullptr) give_record(unlink(*t.rare, nullptr, t.rare->first));
+  t.signals.pending = 0;
 }
 
 void discard_pending(std::uint64_t set) noexcept {
@@ -132,10 +131,10 @@ void discard_pending(std::uint64_t set) noexcept {
     if ((s.pending & set) == 0) return;
     s.pending &= ~set;
     pending_signal* before = nullptr;
-    for (pending_signal* p = s.first; p != nullptr;) {
+    for (pending_signal* p = more(t).first; p != nullptr;) {
       pending_signal* next = p->next;
       if ((set & signal_bit(p->info.si_signo)) != 0)
-        give_record(unlink(s, before, p));
+        give_record(unlink(*t.rare, before, p));
       else
         before = p;
       p = next;

@@ -46,10 +46,10 @@ void give_back(arrival* a) noexcept {
     a->used.store_release(0);
 }
 
-bool waits_for(const thread& t, int number) noexcept { return (t.signals.waited_for & signal_bit(number)) != 0; }
+bool waits_for(const thread& t, int number) noexcept { return (more(t).waited_for & signal_bit(number)) != 0; }
 
 bool lets_in(const thread& t, int number) noexcept {
-  return !t.signals.over && ((t.signals.mask & signal_bit(number)) == 0 || waits_for(t, number));
+  return !t.signals_over && ((t.signals.mask & signal_bit(number)) == 0 || waits_for(t, number));
 }
 
 thread* choose(int number) noexcept {
@@ -103,7 +103,7 @@ long send_to(thread& t, int number, const siginfo_t& info) noexcept {
     const long process = sys::raw(SYS_getpid);
     return sys::raw(SYS_tgkill, process, home->thread, number);
   }
-  if (t.signals.over) return 0;
+  if (t.signals_over) return 0;
   const std::uint64_t bit = signal_bit(number);
   const bool in_signalfd = (sets_of_signalfds & t.signals.mask & kernel_mask() & bit) != 0 && !waits_for(t, number);
   if (in_signalfd && sys::raw(SYS_rt_sigqueueinfo, sys::raw(SYS_getpid), number, &info) == 0) return 0;
@@ -118,7 +118,8 @@ void send_to_any(int number, const siginfo_t& info) noexcept {
 }
 
 void hand_on(thread& t, std::uint64_t set) noexcept {
-  signal_state& s = t.signals;
+  if (t.rare == nullptr) return;
+  particulars& s = *t.rare;
   pending_signal* moved = nullptr;
   pending_signal** end = &moved;
   std::uint64_t left = 0;
@@ -139,7 +140,7 @@ void hand_on(thread& t, std::uint64_t set) noexcept {
     p = next;
   }
   for (const pending_signal* p = moved; p != nullptr; p = p->next)
-    if ((left & signal_bit(p->info.si_signo)) == 0) s.pending &= ~signal_bit(p->info.si_signo);
+    if ((left & signal_bit(p->info.si_signo)) == 0) t.signals.pending &= ~signal_bit(p->info.si_signo);
   while (moved != nullptr) {
     pending_signal* p = moved;
     moved = p->next;

@@ -77,7 +77,7 @@ std::uint64_t stack_pointer(const door_frame* f) noexcept { return reinterpret_c
 door_answer on_sigaltstack(door_frame* f, long nr) noexcept {
   thread* t = signal_caller();
   if (t == nullptr) return below(f, nr);
-  signal_state& s = t->signals;
+  const particulars& s = more(*t);
   stack_t now{};
   const bool standing = (s.stack_flags & autodisarm) == 0 && stack_pointer(f) - s.stack - 1 < s.stack_size;
   now.ss_sp = pointer<void>(static_cast<long>(s.stack));
@@ -90,13 +90,14 @@ door_answer on_sigaltstack(door_frame* f, long nr) noexcept {
     const int mode = static_cast<int>(static_cast<std::uint32_t>(wanted.ss_flags) & ~autodisarm);
     if (mode != SS_DISABLE && mode != SS_ONSTACK && mode != 0) return answer(-EINVAL);
     if (mode == SS_DISABLE) {
-      s.stack = s.stack_size = s.stack_flags = 0;
+      if (t->rare != nullptr) t->rare->stack = t->rare->stack_size = t->rare->stack_flags = 0;
     } else {
       constexpr std::size_t least = 2048;  // MINSIGSTKSZ
       if (wanted.ss_size < least) return answer(-ENOMEM);
-      s.stack = reinterpret_cast<std::uint64_t>(wanted.ss_sp);
-      s.stack_size = wanted.ss_size;
-      s.stack_flags = static_cast<std::uint32_t>(wanted.ss_flags) & autodisarm;
+      if (make_more(*t) == nullptr) return answer(-ENOMEM);
+      t->rare->stack = reinterpret_cast<std::uint64_t>(wanted.ss_sp);
+      t->rare->stack_size = wanted.ss_size;
+      t->rare->stack_flags = static_cast<std::uint32_t>(wanted.ss_flags) & autodisarm;
     }
   }
   if (f->rsi != 0 && !io::copy_out(pointer<void>(f->rsi), &now, sizeof now)) return answer(-EFAULT);

@@ -37,16 +37,16 @@ template <class Op>
 door_answer with_mask(thread& t, door_frame* f, long mask_at, bool interruptible_at_once, Op op) noexcept {
   std::uint64_t set;
   if (!io::copy_in(&set, pointer<const void>(mask_at), sizeof set)) return answer(-EFAULT);
-  signal_state& s = t.signals;
-  s.kept_mask = s.mask;
-  s.masked_for_call = true;
+  if (make_more(t) == nullptr) return answer(-ENOMEM);
+  t.rare->kept_mask = t.signals.mask;
+  t.masked_for_call = true;
   set_mask(t, set);
   door_answer got = cooperate_on(*home, f->vectors != 0, op);
   read_arrivals();
   if (got.result == 0 && interruptible_at_once && deliverable(t) != 0) got.result = -EINTR;
   if (got.result != -EINTR) {
-    s.masked_for_call = false;
-    set_mask(t, s.kept_mask);
+    t.masked_for_call = false;
+    set_mask(t, t.rare->kept_mask);
   }
   home->block->due |= core::due_signals;
   return got;
@@ -137,7 +137,11 @@ long timed_wait(hub& h, thread& t, std::uint64_t set, siginfo_t& info, nanos len
   const nanos deadline = io::deadline_in(h, length);
   // What is sent to the process is found in the kernel as long as every thread blocks it.
   const int fd = (set & ~never_in_kernel) != 0 ? io::open_signalfd(&set) : -1;
-  t.signals.waited_for = set;
+  if (make_more(t) == nullptr) {
+    io::close_signalfd(h, fd);
+    return -ENOMEM;
+  }
+  t.rare->waited_for = set;
   for (;;) {
     got = take_now(t, set, info);
     if (got != -EAGAIN) break;
@@ -149,7 +153,7 @@ long timed_wait(hub& h, thread& t, std::uint64_t set, siginfo_t& info, nanos len
       break;
     }
   }
-  t.signals.waited_for = 0;
+  t.rare->waited_for = 0;
   io::close_signalfd(h, fd);
   return got;
 }

@@ -29,9 +29,10 @@ void take_over_stack(hub& h, thread& t) noexcept {
   if (c.owns_signal_stack) return;
   stack_t programs{};
   if (sys::raw(SYS_sigaltstack, nullptr, &programs) == 0 && (programs.ss_flags & SS_DISABLE) == 0) {
-    t.signals.stack = reinterpret_cast<std::uint64_t>(programs.ss_sp);
-    t.signals.stack_size = programs.ss_size;
-    t.signals.stack_flags = static_cast<std::uint32_t>(programs.ss_flags) & autodisarm;
+    if (make_more(t) == nullptr) return;
+    t.rare->stack = reinterpret_cast<std::uint64_t>(programs.ss_sp);
+    t.rare->stack_size = programs.ss_size;
+    t.rare->stack_flags = static_cast<std::uint32_t>(programs.ss_flags) & autodisarm;
   }
   stack_t mine{};
   mine.ss_sp = sys::map(signal_stack_bytes);
@@ -99,8 +100,8 @@ void inherit_signals(thread& child, const thread& parent) noexcept {
 }
 
 void forget_signals(thread& t) noexcept {
-  if (!are_virtual || t.signals.over) return;
-  t.signals.over = true;
+  if (!are_virtual || t.signals_over) return;
+  t.signals_over = true;
   uncount_mask(t.signals.mask);
   sync_kernel_mask();
   hand_on(t, ~std::uint64_t{0});
@@ -132,11 +133,11 @@ void signals_in_child(thread& t) noexcept {
   forget_timers();
   home->thread = static_cast<std::uint32_t>(sys::raw(SYS_gettid));
   drop_pending(t);
-  t.signals.over = false;
-  t.signals.waited_for = 0;
-  if (t.signals.masked_for_call) {
-    t.signals.masked_for_call = false;
-    t.signals.mask = t.signals.kept_mask;
+  t.signals_over = false;
+  if (t.rare != nullptr) t.rare->waited_for = 0;
+  if (t.masked_for_call) {
+    t.masked_for_call = false;
+    t.signals.mask = more(t).kept_mask;
   }
   recount_masks();
   sync_kernel_mask(true);

@@ -55,18 +55,18 @@ void lead(thread& t) noexcept { leads = &t; }
 
 thread* take_block() noexcept {
   thread* t = first_free;
-  if (free_count >= kept_free) {
+  if (free_count < kept_free && ((table_used + 1) * sizeof(thread) <= usable || grow())) {
+    t = &table[table_used++];
+  } else if (t != nullptr) {
+    // An id that is used again soon is better than no thread.
     first_free = t->next_free;
     if (first_free == nullptr) last_free = nullptr;
     --free_count;
   } else {
-    if ((table_used + 1) * sizeof(thread) > usable && !grow()) {
-      static bool said = false;
-      if (!said) sys::report() << "no memory for another green thread's block: pthread_create answers EAGAIN\n";
-      said = true;
-      return nullptr;
-    }
-    t = &table[table_used++];
+    static bool said = false;
+    if (!said) sys::report() << "no memory for another green thread's block: pthread_create answers EAGAIN\n";
+    said = true;
+    return nullptr;
   }
   const std::uint32_t epoch = t->own.epoch;
   new (t) thread;

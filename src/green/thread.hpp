@@ -30,14 +30,6 @@ struct pending_signal {
 struct signal_state {
   std::uint64_t mask = 0;             // blocked
   std::uint64_t pending = 0;          // sent to this thread and not handled yet
-  pending_signal* first = nullptr;    // what came with them, in order
-  pending_signal* last = nullptr;
-  std::uint64_t kept_mask = 0;        // while `masked_for_call`: what the mask is when the call is over, or its handlers
-  std::uint64_t waited_for = 0;       // by sigtimedwait
-  bool masked_for_call = false;       // sigsuspend, ppoll and their kin
-  bool over = false;                  // the thread handles no signal any more
-  std::uint32_t stack_flags = 0;      // sigaltstack(2): SS_AUTODISARM
-  std::uint64_t stack = 0, stack_size = 0;  // no size: none
 };
 
 // What only some calls ask for. Zero means "as inherited from the OS thread".
@@ -54,22 +46,39 @@ struct attributes {
   std::uint64_t affinity_word = 0;
   std::uint64_t* affinity = nullptr;
   std::uint64_t timer_slack = 0;
-  std::uint64_t cpu_ns = 0;           // used so far, since anybody asks (clocks.hpp)
-  std::uint64_t ticks = 0;            // of preemption that found it running
 };
 
+// What few threads have: made when it is first set (particulars.cpp), so that the many cost less memory.
+struct particulars {
+  pending_signal* first = nullptr;    // what came with pending signals, in order
+  pending_signal* last = nullptr;
+  std::uint64_t kept_mask = 0;        // while `masked_for_call`: what the mask is when the call is over, or its handlers
+  std::uint64_t waited_for = 0;       // by sigtimedwait
+  std::uint64_t stack = 0, stack_size = 0;  // sigaltstack(2); no size: none
+  std::uint32_t stack_flags = 0;      // SS_AUTODISARM
+  attributes is;
+  particulars* next_free = nullptr;
+};
+
+// Three cache lines: of 10,000 sleeping threads each byte is 10 KB.
 struct alignas(64) thread {
   fiber_base own;                     // unused by the leader of a process that never forked
   fiber_base* fiber = nullptr;
   std::uint32_t tid = 0;
   bool alive = false;
   bool exited = false;                // pthread_exit by the leader: it is over, but the process is not
-  std::uint32_t* clear_tid = nullptr; // zeroed and woken when the thread is over
+  bool masked_for_call = false;       // sigsuspend, ppoll and their kin
+  bool signals_over = false;          // the thread handles no signal any more
+  union {
+    std::uint32_t* clear_tid = nullptr;  // zeroed and woken when the thread is over
+    thread* next_free;                   // of a block that rests
+  };
   std::uint64_t robust_list = 0;
   signal_state signals;
-  attributes is;
-  thread* next_free = nullptr;
+  particulars* rare = nullptr;
+  std::uint64_t cpu_ns = 0;           // used so far: by the clock since anybody asks (clocks.hpp), before that by ticks of preemption
 };
+static_assert(sizeof(thread) == 192);
 
 struct counters {
   std::uint64_t created, most, preemptions;
@@ -97,6 +106,14 @@ thread* find(std::uint32_t tid) noexcept;
 // Calls fn(t) for every living thread, the leader first.
 template <class F>
 void each(F&& fn) noexcept;
+
+// ---- particulars.cpp
+inline constexpr particulars no_particulars{};
+inline const particulars& more(const thread& t) noexcept { return t.rare != nullptr ? *t.rare : no_particulars; }
+// For what is about to be set. Null: no memory.
+particulars* make_more(thread& t) noexcept;
+void drop_more(thread& t) noexcept;
+void particulars_after_fork() noexcept;
 
 // ---- table.cpp
 void lead(thread& t) noexcept;  // in a forked child

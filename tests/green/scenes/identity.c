@@ -218,7 +218,9 @@ PLAY(usage_of_threads) {
   say("%d", more > 2 * less);
   struct rusage all;
   DO(getrusage(RUSAGE_SELF, &all));
-  say("the process's holds it: %d", all.ru_utime.tv_sec * 1000000 + all.ru_utime.tv_usec >= more);
+  /* How the kernel divides a time into user's and system's it guesses anew for each question. */
+  const long whole = (all.ru_utime.tv_sec + all.ru_stime.tv_sec) * 1000000 + all.ru_utime.tv_usec + all.ru_stime.tv_usec;
+  say("the process's holds it: %d", whole + 20000 >= more);
   DO(getrusage(77, &all));
 }
 
