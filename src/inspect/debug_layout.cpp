@@ -36,6 +36,7 @@ using detail::wait_node;
 using detail::waiter;
 using detail::wake;
 using green::attributes;
+using green::particulars;
 using green::signal_state;
 using green::thread;
 using io::futex::bucket;
@@ -176,9 +177,10 @@ constexpr layout_number numbers[] = {
     WEFT_MEMBER(thread, tid),
     WEFT_MEMBER(thread, alive),
     WEFT_MEMBER(thread, exited),
-    {"thread.name", offsetof(thread, is) + offsetof(attributes, name), sizeof(attributes::name)},
-    {"thread.named", offsetof(thread, is) + offsetof(attributes, named), 1},
-    {"thread.ticks", offsetof(thread, is) + offsetof(attributes, ticks), 8},
+    WEFT_MEMBER(thread, rare),    // a thread_rare, null for most threads
+    WEFT_MEMBER(thread, cpu_ns),  // used so far, in nanoseconds: what ticks of preemption tell, or clocks
+    {"thread_rare.name", offsetof(particulars, is) + offsetof(attributes, name), sizeof(attributes::name)},
+    {"thread_rare.named", offsetof(particulars, is) + offsetof(attributes, named), 1},
     {"thread.signals.mask", offsetof(thread, signals) + offsetof(signal_state, mask), 8},
     {"thread.signals.pending", offsetof(thread, signals) + offsetof(signal_state, pending), 8},
     WEFT_NUMBER("thread:first_tid", green::first_tid),
