@@ -186,6 +186,7 @@ constexpr layout_number numbers[] = {
     WEFT_NUMBER("thread:first_tid", green::first_tid),
 
     // -- coroutines
+    WEFT_NUMBER("suspension:size", sizeof(suspension)),
     WEFT_MEMBER(suspension, frame),
     WEFT_NUMBER("promise:at", promise_at),  // in the frame, behind the addresses of how to resume and to destroy it
     {"promise.parent", promise_parent, 8},

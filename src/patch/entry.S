@@ -126,17 +126,41 @@
 	entry	weft_patch_entry, 1
 	entry	weft_patch_entry_plain, 0
 
-// The return stub of handlers of Weft's own (the stop signal, green threads' tick): exactly these bytes, because libgcc and gdb
-// know a signal frame by them (they look at the instructions when a pc has no unwind entry). libc's own stub cannot serve: its text
-// may be unfinished at that moment.
+// The return stub of handlers of Weft's own (the stop signal, green threads' tick): exactly these bytes, by which libgcc knows a signal
+// frame when nothing else tells. libc's own stub cannot serve: its text may be unfinished at that moment. gdb, which goes by the name
+// of libc's stub, needs the table: the interrupted registers lie in the ucontext at the stack pointer.
+	.macro	kept register, low, high
+	.cfi_escape 0x10, \register, 3, 0x77, \low, \high	// DW_CFA_expression: DW_OP_breg7 (rsp) + offset, as two bytes
+	.endm
+
 	.globl	weft_patch_sigreturn
 	.hidden	weft_patch_sigreturn
 	.type	weft_patch_sigreturn, @function
 	.p2align 4
+	.cfi_startproc simple
+	.cfi_signal_frame
+	.cfi_escape 0x0f, 4, 0x77, 0xa0, 0x01, 0x06	// DW_CFA_def_cfa_expression: the word at rsp + 160, the interrupted rsp
+	kept	16, 0xa8, 0x01	// rip
+	kept	0, 0x90, 0x01	// rax
+	kept	1, 0x88, 0x01	// rdx
+	kept	2, 0x98, 0x01	// rcx
+	kept	3, 0x80, 0x01	// rbx
+	kept	4, 0xf0, 0x00	// rsi
+	kept	5, 0xe8, 0x00	// rdi
+	kept	6, 0xf8, 0x00	// rbp
+	kept	8, 0xa8, 0x00	// r8
+	kept	9, 0xb0, 0x00	// r9
+	kept	10, 0xb8, 0x00	// r10
+	kept	11, 0xc0, 0x00	// r11
+	kept	12, 0xc8, 0x00	// r12
+	kept	13, 0xd0, 0x00	// r13
+	kept	14, 0xd8, 0x00	// r14
+	kept	15, 0xe0, 0x00	// r15
 	nop	// unwinders look at pc - 1 first
 weft_patch_sigreturn:
 	mov	$15, %rax
 	syscall
+	.cfi_endproc
 	.size	weft_patch_sigreturn, .-weft_patch_sigreturn
 
 	.section .note.GNU-stack,"",@progbits

@@ -5,7 +5,8 @@ from tree import files, finish, root
 
 TOP = {"meson.build", "meson_options.txt", "include", "src", "shim", "tests", "examples", "bench", "docs", "README.md",
        "LICENSE"}
-LAYERS = {"sys", "poller", "core", "io", "dns", "sync", "net", "patch", "green", "capi", "task", "inspect"}
+LAYERS = {"sys", "poller", "core", "io", "dns", "sync", "net", "patch", "green", "capi", "task", "inspect",
+          "gdb"}  # a script, which reads processes from outside
 
 findings = []
 tracked = files()

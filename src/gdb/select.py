@@ -1,0 +1,155 @@
+# Part five: which fiber gdb's frame commands show. A selection ends when the program runs, another thread is selected, or by "fiber off".
+
+
+class WeftSelection:
+    """A fiber, and the steps by which its frames come after the OS thread's innermost one."""
+
+    def __init__(self, process, f):
+        self.process, self.fiber = process, f
+        self.steps, self.chain, self.awaits = None, [], {}
+        self.thread = process.thread_of(f.hub)
+        if self.thread is None:
+            raise WeftError("No thread to show a fiber on.")
+        if f.task and not f.live:
+            self.chain = weft_chain(process.layout, f.leaf) if f.leaf else []
+        elif f.awaits and not f.live:
+            self.chain = weft_chain(process.layout, f.awaits)
+        if f.live:
+            return
+        if f.context and not process.layout.member(f.context, "suspended.resume_at"):
+            raise WeftError("%s has its stack in memory that this core dump does not have." % f.title())
+        if not self.chain and f.context == 0:
+            raise WeftError("%s has not begun: it has no frames yet.%s" % (f.title(), weft_spawned_at(f)))
+
+    def enter(self):
+        """Shows the fiber: selects its thread and its innermost frame."""
+        weft_unwinder.hide()
+        self.thread.switch()
+        f = self.fiber
+        if f.live:
+            gdb.newest_frame().select()
+            return
+        newest = gdb.newest_frame()
+        here = (int(newest.read_register("rsp")), int(newest.read_register("rip")))
+        weft_unwinder.show(self.thread.ptid, self.make_steps(*here))
+        self.first().select()
+
+    def make_steps(self, sp, pc):
+        layout, f = self.process.layout, self.fiber
+        steps, depth = {}, 0
+        below = {"fs_base": f.thread_pointer, "gs_base": layout.member(f.hub.at, "hub.block")}
+        self.awaits = {}
+        for a in self.chain:
+            steps[sp, pc] = WeftStep(depth, pc, dict(below, rip=a.pc, rsp=a.frame, rbp=a.frame))
+            sp, pc, depth = a.frame, a.pc, depth + 1
+            self.awaits[sp] = a
+        if f.context and not f.task:
+            at = f.context
+            registers = dict(
+                below,
+                rip=layout.member(at, "suspended.resume_at"),
+                rbp=layout.member(at, "suspended.frame_pointer"),
+                rsp=at + layout["suspended:size"],
+                mxcsr=layout.half(at),
+            )
+        else:
+            registers = dict(below, rip=0, rsp=0, rbp=0)  # where gdb ends a walk
+        steps[sp, pc] = WeftStep(depth, pc, registers)
+        self.first_frame = self.chain[0].pc if self.chain else registers["rip"]
+        return steps
+
+    def first(self):
+        """The fiber's innermost frame."""
+        frame = gdb.newest_frame()
+        if self.fiber.live:
+            return frame
+        base = frame.read_register("rsp")
+        while frame is not None and frame.read_register("rsp") == base:
+            frame = frame.older()
+        return frame or gdb.newest_frame()
+
+    def top(self):
+        """The first frame that is not Weft's own; the innermost one when all are."""
+        frame, steps = self.first(), 0
+        while frame is not None and frame.is_valid() and frame.pc() != 0 and steps < 100:
+            if not weft_is_own(frame, self):
+                return frame
+            frame, steps = frame.older(), steps + 1
+        return self.first()
+
+
+def weft_is_own(frame, selection):
+    if selection.awaits and int(frame.read_register("rsp")) in selection.awaits:
+        return False
+    name = frame.name() or ""
+    if name.startswith(("weft::", "weft_")):
+        return True
+    pc = frame.pc()
+    library = gdb.solib_name(pc)
+    if library is not None:
+        return "/libweft" in library
+    return not name and weft_site_unwinder.entry_at(pc) is not None
+
+
+def weft_spawned_at(f):
+    name = weft_name_at(f.site) if f.site else None
+    return " Spawned in %s." % name if name else ""
+
+
+class WeftState:
+    """The selection that the user made."""
+
+    def __init__(self):
+        self.selection = None
+
+    def choose(self, selection):
+        self.leave()
+        selection.enter()
+        self.selection = selection
+        weft_filter.enabled = not selection.fiber.live
+
+    def leave(self, *_):
+        self.selection = None
+        weft_filter.enabled = False
+        weft_unwinder.hide()
+
+    def forget(self, *_):
+        """The program runs: gdb drops its frames by itself."""
+        self.selection = None
+        weft_filter.enabled = False
+        weft_unwinder.steps = None
+        weft_site_unwinder.forget()
+
+    def look(self):
+        """Before each prompt: another thread was selected."""
+        chosen = self.selection
+        if chosen is not None and not (chosen.thread.is_valid() and gdb.selected_thread() == chosen.thread):
+            self.leave()
+
+    class kept:
+        """Gives thread, fiber and frame back that were selected before."""
+
+        def __enter__(self):
+            self.selection, self.thread = weft_state.selection, gdb.selected_thread()
+            try:
+                self.level = gdb.selected_frame().level()
+            except gdb.error:
+                self.level = 0
+
+        def __exit__(self, *_):
+            weft_state.leave()
+            if self.thread is not None and self.thread.is_valid():
+                self.thread.switch()
+            if self.selection is not None:
+                weft_state.choose(self.selection)
+            try:
+                frame = gdb.newest_frame()
+                while frame is not None and frame.level() < self.level:
+                    frame = frame.older()
+                if frame is not None:
+                    frame.select()
+            except gdb.error:
+                pass
+
+
+weft_state = WeftState()
