@@ -77,6 +77,8 @@ void say_flags(const char *what, int fd);
 /* -- sockets of every kind, on loopback, ports chosen by the kernel (sockets.c) */
 struct sockaddr_in;
 int tcp_listener(struct sockaddr_in *at, int backlog);
+/* A port that is taken, and where nobody listens: who connects is refused for as long as it is open. */
+int tcp_refusing(struct sockaddr_in *at);
 int tcp_connected(const struct sockaddr_in *at);
 void tcp_pair(int fds[2]);
 void udp_pair(int fds[2]);

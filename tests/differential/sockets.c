@@ -18,6 +18,17 @@ int tcp_listener(struct sockaddr_in *at, int backlog) {
   return fd;
 }
 
+int tcp_refusing(struct sockaddr_in *at) {
+  memset(at, 0, sizeof *at);
+  at->sin_family = AF_INET;
+  at->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof *at;
+  const int fd = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));
+  MUST(bind(fd, (struct sockaddr *)at, size));
+  MUST(getsockname(fd, (struct sockaddr *)at, &size));
+  return fd;
+}
+
 int tcp_connected(const struct sockaddr_in *at) {
   const int fd = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));
   MUST(connect(fd, (const struct sockaddr *)at, sizeof *at));

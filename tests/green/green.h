@@ -34,8 +34,10 @@ pthread_t start_with(const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
 void *finish(pthread_t thread);
 /* Makes a thread that only sleeps: what main does from now on, it does beside another. */
 void have_company(void);
-/* Returns when a thread made by start waits in the call that it went to. Not for threads that compute. */
+/* Returns when a thread made by start waits in the call that it went to, or is over. Not for threads that compute. */
 void let_block(pthread_t thread);
+/* The same of the main thread, called by another. */
+void let_main_block(void);
 /* The tid of a thread made by start. */
 pid_t tid_of(pthread_t thread);
 

@@ -1,6 +1,7 @@
 // What the kernel keeps for each thread by its id: names, priorities, affinity. On the kernel's threads and on green ones.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
@@ -227,12 +228,14 @@ TEST_CASE("niceness is a thread's own") {
   errno = 0;
   const int before = getpriority(PRIO_PROCESS, 0);
   REQUIRE(errno == 0);
-  CHECK(setpriority(PRIO_PROCESS, static_cast<id_t>(t.tid()), before + 3) == 0);
-  CHECK(getpriority(PRIO_PROCESS, static_cast<id_t>(t.tid())) == before + 3);
+  // 19 is the nicest: all of these may be, where the test itself is run nicely.
+  const int nicer = std::min(before + 3, 19), nice_by_two = std::min(before + 2, 19);
+  CHECK(setpriority(PRIO_PROCESS, static_cast<id_t>(t.tid()), nicer) == 0);
+  CHECK(getpriority(PRIO_PROCESS, static_cast<id_t>(t.tid())) == nicer);
   CHECK(getpriority(PRIO_PROCESS, 0) == before);
   in_thread([&] {
-    CHECK(nice(2) == before + 2);
-    in_thread([&] { CHECK(getpriority(PRIO_PROCESS, 0) == before + 2); });
+    CHECK(nice(2) == nice_by_two);
+    in_thread([&] { CHECK(getpriority(PRIO_PROCESS, 0) == nice_by_two); });
     CHECK(setpriority(PRIO_PROCESS, 0, 100) == 0);
     CHECK(getpriority(PRIO_PROCESS, 0) == 19);
   });

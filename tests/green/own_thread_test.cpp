@@ -46,23 +46,27 @@ TEST_CASE("fibers with own threads have thread_local objects, errno and pthread_
 TEST_CASE("a recursive mutex that one of them holds keeps another one out, which parks") {
   static pthread_mutex_t m = recursive_mutex();
   std::string order;
+  weft::event held, wanted, go_on;
   auto holder = weft::spawn({.own_thread = true}, [&] {
     pthread_mutex_lock(&m);
     order += "a";
-    weft::this_fiber::sleep_for(5ms);
+    held.set();
+    go_on.wait();
     order += "b";
     pthread_mutex_unlock(&m);
   });
   auto other = weft::spawn({.own_thread = true}, [&] {
-    weft::this_fiber::sleep_for(1ms);
+    held.wait();
     CHECK(pthread_mutex_trylock(&m) == EBUSY);
+    wanted.set();
     pthread_mutex_lock(&m);
     order += "c";
     pthread_mutex_unlock(&m);
   });
   auto light = weft::spawn([&] {
-    weft::this_fiber::sleep_for(2ms);
+    wanted.wait();  // the other one waits for the mutex by then: nobody else runs before it parks
     order += "l";
+    go_on.set();
   });
   holder.get();
   other.get();

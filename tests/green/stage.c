@@ -90,18 +90,30 @@ static char state_of(pid_t tid) {
   return at != NULL && at[1] != 0 ? at[2] : 0;
 }
 
-/* Natively the kernel tells; looked at three times alike, for a thread may sleep for a moment on its way. A green thread has come to its
- * wait when the others, which had nothing else to do, have slept twice. */
-void let_block(pthread_t thread) {
-  const pid_t tid = tid_of(thread);
-  if (green) {
-    for (int i = 0; i < 3; ++i) usleep(1000);
-    return;
-  }
+/* Natively the kernel tells; looked at three times alike, for a thread may sleep for a moment on its way. One that is over has no state. */
+static void await_sleep(pid_t tid) {
   for (int alike = 0; alike < 3;) {
     usleep(300);
-    alike = state_of(tid) == 'S' ? alike + 1 : 0;
+    const char state = state_of(tid);
+    if (state == 0) return;
+    alike = state == 'S' ? alike + 1 : 0;
   }
+}
+
+/* A green thread has come to its wait when the others, which had nothing else to do, have slept twice. */
+static void let_others_run(void) {
+  for (int i = 0; i < 3; ++i) usleep(1000);
+}
+
+void let_block(pthread_t thread) {
+  const pid_t tid = tid_of(thread);
+  if (green) let_others_run();
+  else await_sleep(tid);
+}
+
+void let_main_block(void) {
+  if (green) let_others_run();
+  else await_sleep(getpid());
 }
 
 void must_be_0(const char *what, int line, int error) {

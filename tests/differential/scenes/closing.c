@@ -134,7 +134,7 @@ SCENE(reused_number) {
 
 static void poll_for_hangup(void *arg) {
   struct pollfd p = {*(int *)arg, POLLIN | POLLRDHUP, 0};
-  AS("poll", poll(&p, 1, 5000));
+  AS("poll", poll(&p, 1, 100000));
   say("revents %x", (unsigned)p.revents);
 }
 

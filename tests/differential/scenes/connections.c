@@ -128,7 +128,7 @@ static void say_connection(int fd) {
   int error = -1;
   socklen_t size = sizeof error;
   struct pollfd p = {fd, POLLOUT, 0};
-  DO(poll(&p, 1, 5000));
+  DO(poll(&p, 1, 100000));
   say("revents %x", (unsigned)p.revents);
   DO(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size));
   say("%s", error_name(error));
@@ -137,7 +137,7 @@ static void say_connection(int fd) {
 SCENE(connect_without_waiting) {
   listener = tcp_listener(&at, 16);
   struct sockaddr_in nobody;
-  MUST(close(tcp_listener(&nobody, 1)));
+  tcp_refusing(&nobody);
   const int a = (int)MUST(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)), b = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));
   DO(connect(a, (struct sockaddr *)&at, sizeof at));
   say_connection(a);
@@ -153,7 +153,7 @@ SCENE(connect_without_waiting) {
 
 SCENE(connect_failures) {
   struct sockaddr_in nobody, six = {.sin_family = AF_INET6};
-  MUST(close(tcp_listener(&nobody, 1)));
+  tcp_refusing(&nobody);
   listener = tcp_listener(&at, 16);
   char c;
   const int fd = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));

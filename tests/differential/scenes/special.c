@@ -270,6 +270,7 @@ SCENE(terminal) {
   struct termios mode;
   tcgetattr(slave, &mode);
   mode.c_lflag &= ~(tcflag_t)ECHO;
+  mode.c_oflag &= ~(tcflag_t)OPOST; /* "\r\n" for "\n" is a write of its own, and may arrive apart */
   tcsetattr(slave, TCSANOW, &mode);
   part *typist = go(type, NULL);
   char line[64];

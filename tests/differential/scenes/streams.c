@@ -142,7 +142,7 @@ static void read_by(const char *function) {
   long (*call)(int) = NULL;
   *(void **)&call = dlsym(library, function);
   /* Whoever holds up the other part gets EAGAIN. */
-  const struct timeval limit = {1, 0};
+  const struct timeval limit = {2, 0};
   MUST(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
   part *other = go(tell_late, NULL);
   tell(pair[0]);

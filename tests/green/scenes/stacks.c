@@ -64,7 +64,7 @@ PLAY(attributes_that_are_refused) {
   DO_ERROR(pthread_attr_setstacksize(&attr, 1000));
   DO_ERROR(pthread_attr_setstack(&attr, (void *)4096, 1000));
   DO_ERROR(pthread_attr_setdetachstate(&attr, 77));
-  OK(pthread_attr_setstacksize(&attr, (size_t)1 << 46));
+  OK(pthread_attr_setstacksize(&attr, (size_t)1 << 47)); /* more than addresses: refused however memory is overcommitted */
   pthread_t t;
   DO_ERROR(pthread_create(&t, &attr, look_at_self, NULL));
 }

@@ -51,14 +51,19 @@ PLAY(std_threads) {
 PLAY(jthread_and_stop_token) {
   std::mutex m;
   std::condition_variable_any cv;
+  std::binary_semaphore called(0);
   int rounds = 0;
   {
     std::jthread t([&](std::stop_token stop) {
       std::unique_lock lock(m);
       while (!cv.wait(lock, stop, [] { return false; }) && !stop.stop_requested()) ++rounds;
+      called.acquire();
       say("stopped: %d", stop.stop_requested());
     });
-    std::stop_callback callback(t.get_stop_token(), [] { say("callback"); });
+    std::stop_callback callback(t.get_stop_token(), [&called] {
+      say("callback");
+      called.release();
+    });
     std::this_thread::sleep_for(1ms);
     t.request_stop();
     t.join();

@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,6 +171,7 @@ int main(int argc, char** argv) {
   if (argc > 4) left_out = argv + 4;
   if (worker_count < 2 || worker_count > most_workers) fail("workers: 2 to 64", worker_count);
   setvbuf(stdout, NULL, _IOLBF, 0);
+  mallopt(M_ARENA_MAX, 4); /* up to eight a processor come into being over the rounds otherwise: what grows would be the machine's affair */
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
   sigaction(SIGRTMIN + 3, &action, NULL);
 
