@@ -1,4 +1,6 @@
-"""The plot of headline.py: one panel a figure, one group of bars a number of connections. SVG from the standard library alone."""
+"""The plot of headline.py: one panel a figure, one group of bars a number of connections. Relies on bench/harness,
+which headline.py has put on the path."""
+from harness.plot import FAINT, bar, document, text
 
 PANELS = [
     ("requests_s", "requests per second", "more is better", lambda v: f"{v / 1000:.0f}k"),
@@ -11,13 +13,8 @@ COLOURS = ("#9aa5b1", "#2f7d5b")
 WIDTH, HEIGHT, GAP, TOP, BOTTOM, BAR = 250, 220, 24, 100, 36, 30
 
 
-def text(x, y, words, size=12, anchor="middle", fill="#243b53", weight="normal"):
-    return (f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" text-anchor="{anchor}" fill="{fill}" '
-            f'font-weight="{weight}">{words}</text>')
-
-
 def panel(left, key, title, hint, form, results, names):
-    parts = [text(left, TOP - 18, title, 13, "start", weight="bold"), text(left, TOP - 3, hint, 10, "start", "#829ab1")]
+    parts = [text(left, TOP - 18, title, 13, "start", weight="bold"), text(left, TOP - 3, hint, 10, "start", FAINT)]
     most = max((f[key] for of in results.values() for f in of.values() if f[key] is not None), default=0) or 1
     floor, room = TOP + HEIGHT - BOTTOM, HEIGHT - BOTTOM - 24
     for place, (connections, of) in enumerate(results.items()):
@@ -29,20 +26,18 @@ def panel(left, key, title, hint, form, results, names):
             if value is None:
                 continue
             high = max(room * value / most, 1)
-            parts.append(f'<rect x="{x + 1:.1f}" y="{floor - high:.1f}" width="{BAR - 2}" height="{high:.1f}" fill="{COLOURS[number]}"/>')
+            parts.append(bar(x + 1, floor - high, BAR - 2, high, COLOURS[number]))
             parts.append(text(x + BAR / 2, floor - high - 4, form(value), 9))
-    parts.append(f'<line x1="{left}" y1="{floor}" x2="{left + WIDTH}" y2="{floor}" stroke="#829ab1"/>')
+    parts.append(f'<line x1="{left}" y1="{floor}" x2="{left + WIDTH}" y2="{floor}" stroke="{FAINT}"/>')
     return "".join(parts)
 
 
 def svg(results, names):
     width, height = GAP + len(PANELS) * (WIDTH + GAP), TOP + HEIGHT
-    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
-             'font-family="sans-serif"><rect width="100%" height="100%" fill="white"/>',
-             text(GAP, 28, "One thread-per-connection server binary, by number of connections", 17, "start", weight="bold")]
+    parts = [text(GAP, 28, "One thread-per-connection server binary, by number of connections", 17, "start", weight="bold")]
     for number, name in enumerate(names):
         x = GAP + number * 130
-        parts.append(f'<rect x="{x}" y="40" width="12" height="12" fill="{COLOURS[number]}"/>' + text(x + 18, 51, name, 12, "start"))
+        parts.append(bar(x, 40, 12, 12, COLOURS[number]) + text(x + 18, 51, name, 12, "start"))
     for place, (key, title, hint, form) in enumerate(PANELS):
         parts.append(panel(GAP + place * (WIDTH + GAP), key, title, hint, form, results, names))
-    return "".join(parts) + "</svg>\n"
+    return document(width, height, parts)

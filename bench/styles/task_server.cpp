@@ -1,0 +1,42 @@
+// The echo server in task style: a coroutine per connection. Otherwise as ../echo/weft_server.cpp, the fiber style.
+#include "../echo/listen.h"
+
+#include <weft/weft.hpp>
+
+#include <unistd.h>
+
+namespace {
+
+namespace async = weft::async;
+
+weft::task<> serve(int fd) {
+  char buffer[echo_buffer_size];
+  for (;;) {
+    const ssize_t n = co_await async::recv(fd, buffer, sizeof buffer, 0);
+    if (n <= 0) break;
+    const ssize_t sent = co_await async::send(fd, buffer, std::size_t(n), MSG_NOSIGNAL);
+    if (sent != n) break;
+  }
+  weft::close(fd);
+}
+
+weft::task<> accept_all(int listener) {
+  for (;;) {
+    const int fd = co_await async::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
+    if (fd < 0) die("accept4", errno);
+    weft::spawn(serve(fd));
+  }
+}
+
+}  // namespace
+
+int main() {
+  weft::spawn(accept_all(listen_on_loopback(0)));
+  char byte;
+  while (weft::read(STDIN_FILENO, &byte, 1) > 0) {
+  }
+  const auto stats = weft::this_hub().stats();
+  std::printf("{\"parks\": %llu}\n", static_cast<unsigned long long>(stats.parks));
+  std::fflush(stdout);
+  ::_exit(stats.parks > 0 ? 0 : 1);
+}
