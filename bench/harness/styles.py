@@ -191,8 +191,9 @@ def measure_echo(build, contenders, runs, quick, connections, figures, verdicts)
     for (name, n), of in got.items():
         figures[RAW if name == echo.REFERENCE else name, f"echo {n}"] += [run["cpu_us"] for run in of]
     for n in connections:
-        if figures[TASK, f"echo {n}"] and figures[ASIO, f"echo {n}"]:
-            verdicts.at_least(f"echo {n}, {ASIO} / {TASK}", table.paired_ratio(figures[ASIO, f"echo {n}"], figures[TASK, f"echo {n}"]), 1.0, "{:.3f}")
+        asio, task = figures[ASIO, f"echo {n}"], figures[TASK, f"echo {n}"]
+        if asio and task:
+            verdicts.at_least(f"echo {n}, {ASIO} / {TASK}", table.paired_ratio(asio, task), 1.0, "{:.3f}")
     return [(f"echo {n}", f"echo, {n:,} connections, CPU us") for n in connections]
 
 

@@ -31,7 +31,8 @@ def svg(middle, styles, works):
     panels = [(title, rows) for title, rows in panels if rows]
     high = 34 + ROW * max((len(rows) for _, rows in panels), default=0)
     parts = [text(GAP, 26, "The same work in each style", 17, "start", weight="bold"),
-             text(GAP, 43, "less is better; bars are logarithmic; fcontext stands for C: a raw jump, the epoll echo server", 11, "start", FAINT)]
+             text(GAP, 43, "less is better; bars are logarithmic; fcontext stands for C: a raw jump, the epoll echo server", 11, "start",
+                  FAINT)]
     for number, (title, rows) in enumerate(panels):
         parts.append(panel(GAP + number % COLUMNS * (WIDTH + GAP), TOP + 16 + number // COLUMNS * high, title, rows))
     return document(GAP + COLUMNS * (WIDTH + GAP), TOP + math.ceil(len(panels) / COLUMNS) * high, parts)

@@ -55,7 +55,8 @@ inline int run(int argc, char** argv, const std::map<std::string, style>& styles
     std::fprintf(stderr, "%s: of %ld, %ld began and %ld ended\n", argv[0], count, t.begun, t.over);
     _exit(1);
   }
-  std::printf("{\"count\": %ld, \"bytes_each\": %.1f, \"cpu_s\": %.6f}\n", count, 1024.0 * static_cast<double>(grown_kb) / static_cast<double>(count), took_s);
+  const double bytes_each = 1024.0 * static_cast<double>(grown_kb) / static_cast<double>(count);
+  std::printf("{\"count\": %ld, \"bytes_each\": %.1f, \"cpu_s\": %.6f}\n", count, bytes_each, took_s);
   std::fflush(stdout);
   _exit(0);  // those that wait are not waited for
 }

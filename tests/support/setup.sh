@@ -8,7 +8,7 @@ build_packages=(meson ninja-build g++ clang pkg-config binutils python3 libboost
 library_packages=(libpq-dev postgresql libmariadb-dev mariadb-server libhiredis-dev redis-server libmemcached-dev memcached
     nginx-light libnginx-mod-http-echo openssl libsqlite3-dev util-linux)
 # tests/compat/run installs what its scenarios name, each beside its scenario: some 20 servers, clients, compressors and languages.
-# bench/run --install: the peers. Asio is a part of libboost1.81-dev (that version, for Debian's default conflicts with the one of build_packages).
+# bench/run --install: the peers. Asio is in libboost1.81-dev; Debian's default, libboost-dev, is older and conflicts with it.
 bench_packages=(libboost1.81-dev golang-go python3-gevent python3-uvloop util-linux)
 demo_packages=(nginx-light libnginx-mod-http-echo python3 curl util-linux)
 
