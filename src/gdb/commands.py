@@ -14,7 +14,7 @@ An asterisk marks the fiber that gdb's frame commands show."""
         words = gdb.string_to_argv(argument)
         everybody = "-a" in words
         words = [w for w in words if w != "-a"]
-        process = WeftProcess()
+        process = WeftProcess.now()
         wanted = [f for f in process.fibers if everybody or not f.service]
         if words:
             wanted = weft_listed(process, words)
@@ -60,7 +60,7 @@ A fiber that does not run cannot be stepped: step, next and stepi go on with the
 
     def invoke(self, argument, from_tty):
         self.dont_repeat()
-        process = WeftProcess()
+        process = WeftProcess.now()
         if not argument.strip():
             f = weft_current(process)
             if f is None:
@@ -130,7 +130,7 @@ Usage: fiber apply [-q] [-s] all | NUMBER[-NUMBER]... COMMAND
 
     def invoke(self, argument, from_tty):
         self.dont_repeat()
-        process = WeftProcess()
+        process = WeftProcess.now()
         words = argument.split()
         quiet = silent = False
         while words and words[0] in ("-q", "-s"):
@@ -192,7 +192,7 @@ def weft_current(process):
 
 def weft_completion(word):
     try:
-        process = WeftProcess()
+        process = WeftProcess.now()
     except gdb.error:
         return []
     names = [f.name for f in process.fibers if f.name and " " not in f.name] + [str(f.number) for f in process.fibers]
@@ -209,6 +209,8 @@ def weft_install():
     gdb.unwinder.register_unwinder(None, weft_site_unwinder, True)
     gdb.events.cont.connect(weft_state.forget)
     gdb.events.exited.connect(weft_state.forget)
+    for event in (gdb.events.cont, gdb.events.exited, gdb.events.new_objfile, gdb.events.memory_changed, gdb.events.inferior_call):
+        event.connect(WeftProcess.look_again)
     gdb.events.new_objfile.connect(weft_site_unwinder.forget)
     gdb.events.before_prompt.connect(weft_state.look)
     gdb.events.exited.connect(lambda event: WeftProcess.forget(event.inferior.num))

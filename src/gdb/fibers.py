@@ -10,7 +10,8 @@ class WeftHub:
         self.lwp = hub["thread"]
         self.driver, self.idler = hub["tasks.driver"], hub["idler"]
         self.by_fiber = hub["tasks.by_fiber"]
-        self.current = layout.member(hub["block"], "carrier.current")
+        self.block = hub["block"]
+        self.current = layout.member(self.block, "carrier.current")
         self.own_fs = hub["own_fs"] or hub["fs"]
         self.main = at + layout["hub.main"]
         self.ready_first = hub["ready_first"]
@@ -93,9 +94,25 @@ class WeftProcess:
     """All hubs and fibers of the selected inferior, at this stop."""
 
     MOST = 5_000_000
+    FIRST_TID = 1 << 24  # of green threads: above any that the kernel gives
 
     numbers = {}  # per inferior: fiber's address -> the number that users know it by
     highest = {}
+    latest = None
+
+    @classmethod
+    def now(cls):
+        """As it is at this stop; looked at once."""
+        inferior = gdb.selected_inferior()
+        key = (inferior.num, inferior.pid)
+        if cls.latest is None or cls.latest.key != key:
+            cls.latest = cls()
+            cls.latest.key = key
+        return cls.latest
+
+    @classmethod
+    def look_again(cls, *_):
+        cls.latest = None
 
     def __init__(self):
         self.layout = WeftLayout()
@@ -193,8 +210,9 @@ class WeftProcess:
                 continue
             thread = leader if f.at == leaders_fiber else f.at
             f.tid = layout.member(thread, "thread.tid")
-            if layout.member(thread, "thread.named"):
-                f.name = layout.string(thread + layout["thread.name"], 16)
+            rare = layout.member(thread, "thread.rare")
+            if rare and layout.member(rare, "thread_rare.named"):
+                f.name = layout.string(rare + layout["thread_rare.name"], 16)
 
     def number(self):
         """Numbers stay with a fiber for its life; who comes later gets the next ones."""
@@ -228,12 +246,13 @@ class WeftProcess:
             return None
         return next((g for g in self.fibers if g.tid == owner and g is not f), None)
 
-    def thread_of(self, hub):
-        """gdb's thread that runs the hub."""
+    def thread_of(self, f, by_itself=True):
+        """gdb's thread that shows the fiber: a green thread's own, where libthread_db makes one, or that which runs its hub."""
         threads = self.layout.inferior.threads()
-        for t in threads:
-            if t.ptid[1] == hub.lwp:
-                return t
+        for lwp in (f.tid, f.hub.lwp) if by_itself else (f.hub.lwp,):
+            for t in threads:
+                if t.ptid[1] == lwp:
+                    return t
         return gdb.selected_thread() or (threads[0] if threads else None)
 
     def find(self, text):

@@ -6,8 +6,10 @@ class WeftSelection:
 
     def __init__(self, process, f):
         self.process, self.fiber = process, f
-        self.steps, self.chain, self.awaits = None, [], {}
-        self.thread = process.thread_of(f.hub)
+        self.chain, self.awaits, self.registers = [], {}, None
+        self.thread, self.carrier = process.thread_of(f), process.thread_of(f, False)
+        # It stands on its OS thread's registers, and gdb shows it so by itself.
+        self.as_it_is = f.live and self.thread == self.carrier
         if self.thread is None:
             raise WeftError("No thread to show a fiber on.")
         if f.task and not f.live:
@@ -24,47 +26,41 @@ class WeftSelection:
     def enter(self):
         """Shows the fiber: selects its thread and its innermost frame."""
         weft_unwinder.hide()
-        self.thread.switch()
-        f = self.fiber
-        if f.live:
+        self.carrier.switch()
+        self.registers = None
+        if self.fiber.live:
             gdb.newest_frame().select()
-            return
-        newest = gdb.newest_frame()
-        here = (int(newest.read_register("rsp")), int(newest.read_register("rip")))
-        weft_unwinder.show(self.thread.ptid, self.make_steps(*here))
+            if self.as_it_is:
+                return
+            self.registers = weft_live_registers()
+        self.thread.switch()
+        weft_unwinder.show(self.thread.ptid, self.make_steps(*weft_standing(gdb.newest_frame())))
         self.first().select()
 
     def make_steps(self, sp, pc):
-        layout, f = self.process.layout, self.fiber
-        steps, depth = {}, 0
-        below = {"fs_base": f.thread_pointer, "gs_base": layout.member(f.hub.at, "hub.block")}
+        f, steps, depth = self.fiber, {}, 0
+        below = {"fs_base": f.thread_pointer, "gs_base": f.hub.block}
         self.awaits = {}
         for a in self.chain:
             steps[sp, pc] = WeftStep(depth, pc, dict(below, rip=a.pc, rsp=a.frame, rbp=a.frame))
             sp, pc, depth = a.frame, a.pc, depth + 1
             self.awaits[sp] = a
-        if f.context and not f.task:
-            at = f.context
-            registers = dict(
-                below,
-                rip=layout.member(at, "suspended.resume_at"),
-                rbp=layout.member(at, "suspended.frame_pointer"),
-                rsp=at + layout["suspended:size"],
-                mxcsr=layout.half(at),
-            )
+        if self.registers is not None:
+            registers = self.registers
+        elif f.context and not f.task:
+            registers = weft_saved_registers(f)
         else:
             registers = dict(below, rip=0, rsp=0, rbp=0)  # where gdb ends a walk
         steps[sp, pc] = WeftStep(depth, pc, registers)
-        self.first_frame = self.chain[0].pc if self.chain else registers["rip"]
         return steps
 
     def first(self):
         """The fiber's innermost frame."""
         frame = gdb.newest_frame()
-        if self.fiber.live:
+        if self.as_it_is:
             return frame
-        base = frame.read_register("rsp")
-        while frame is not None and frame.read_register("rsp") == base:
+        base = weft_standing(frame)
+        while frame is not None and weft_standing(frame) == base:
             frame = frame.older()
         return frame or gdb.newest_frame()
 
@@ -106,7 +102,7 @@ class WeftState:
         self.leave()
         selection.enter()
         self.selection = selection
-        weft_filter.enabled = not selection.fiber.live
+        weft_filter.enabled = not selection.as_it_is
 
     def leave(self, *_):
         self.selection = None

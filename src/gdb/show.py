@@ -14,7 +14,7 @@ class WeftFrame(FrameDecorator):
             return self.awaited.function or weft_name_at(self.awaited.pc)
         if frame.type() == gdb.DUMMY_FRAME or (frame.type() == gdb.SIGTRAMP_FRAME and not self.at_site()):
             return super().function()
-        return frame.name() or frame.pc()
+        return frame.name() or "??"
 
     def at_site(self):
         """To an unwinder the entry of a rewritten system call is a signal's frame; to people it is not."""
@@ -115,7 +115,8 @@ class WeftTops:
         level = top.level()
         while frame is not None and frame.level() < level:
             caller = frame.older()
-            if caller is not None and caller.pc() != frame.pc():
+            # A frame that a tail call replaced has left no address.
+            if caller is not None and caller.type() != gdb.TAILCALL_FRAME and caller.pc() != frame.pc():
                 value = caller.pc()
                 end = int(caller.read_register("rsp")) - context
                 found = None

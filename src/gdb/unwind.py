@@ -15,7 +15,7 @@ class WeftStep:
 
     def __init__(self, depth, pc, registers):
         # Frame ids grow outwards, and a fiber's stack may lie anywhere: these are lower than any.
-        self.id = WeftFrameId(gdb.Value(16 * (depth + 1)), gdb.Value(pc))
+        self.id = WeftFrameId(gdb.Value(16 * (depth + 1)), gdb.Value(pc or 0))
         self.registers = registers
 
 
@@ -36,10 +36,16 @@ class WeftFiberUnwinder(gdb.unwinder.Unwinder):
             self.show(None, None)
 
     def __call__(self, pending):
-        if self.steps is None or gdb.selected_thread() is None or gdb.selected_thread().ptid != self.ptid:
+        thread = gdb.selected_thread()
+        if thread is None:
             return None
-        sp, pc = pending.read_register("rsp"), pending.read_register("rip")
-        step = self.steps.get((int(sp), int(pc)))
+        at = weft_standing(pending)
+        if self.steps is not None and thread.ptid == self.ptid:
+            step = self.steps.get(at)
+        elif at == weft_nowhere:
+            step = weft_step_of_thread(thread)
+        else:
+            step = None
         if step is None:
             return None
         info = pending.create_unwind_info(step.id)
@@ -52,11 +58,50 @@ class WeftFiberUnwinder(gdb.unwinder.Unwinder):
         return info
 
 
+weft_nowhere = (None, None)
+weft_kept_registers = "rax rbx rcx rdx rsi rdi rbp r8 r9 r10 r11 r12 r13 r14 r15 eflags cs ss ds es fs gs fs_base gs_base".split()
+
+
+def weft_standing(frame):
+    """Stack pointer and pc. In a core dump libthread_db shows green threads too, as threads whose registers nobody has."""
+    try:
+        return int(frame.read_register("rsp")), int(frame.read_register("rip"))
+    except gdb.error:
+        return weft_nowhere
+
+
+def weft_live_registers():
+    """Those of the selected thread."""
+    frame = gdb.newest_frame()
+    return {name: int(frame.read_register(name)) for name in ["rip", "rsp"] + weft_kept_registers}
+
+
+def weft_step_of_thread(thread):
+    """From a green thread that libthread_db shows to its registers, also where no fiber is selected."""
+    if thread.ptid[1] < WeftProcess.FIRST_TID:
+        return None
+    for f in WeftProcess.now().fibers:
+        if f.tid == thread.ptid[1] and f.context and not f.live:
+            return WeftStep(0, 0, weft_saved_registers(f))
+    return None
+
+
+def weft_saved_registers(f):
+    """What the switch saved, and what goes with the fiber."""
+    layout, at = f.layout, f.context
+    return {
+        "rip": layout.member(at, "suspended.resume_at"),
+        "rbp": layout.member(at, "suspended.frame_pointer"),
+        "rsp": at + layout["suspended:size"],
+        "mxcsr": layout.half(at),
+        "fs_base": f.thread_pointer,
+        "gs_base": f.hub.block,
+    }
+
+
 class WeftSiteUnwinder(gdb.unwinder.Unwinder):
     """Through the code that stands for rewritten system calls, which the process registers with libgcc only. It has no frames of its
     own: the caller is the original code at the instruction that this one stands for, with the same registers."""
-
-    KEPT = ("rax rbx rcx rdx rsi rdi rbp r8 r9 r10 r11 r12 r13 r14 r15 eflags cs ss ds es fs gs fs_base gs_base").split()
 
     def __init__(self):
         super().__init__("weft-sites")
@@ -127,7 +172,7 @@ class WeftSiteUnwinder(gdb.unwinder.Unwinder):
 
     def __call__(self, pending):
         pc = pending.read_register("rip")
-        entry = self.entry_at(int(pc))
+        entry = None if weft_standing(pending) == weft_nowhere else self.entry_at(int(pc))
         if entry is None:
             return None
         original, stepped = self.row(entry, int(pc))
@@ -137,7 +182,7 @@ class WeftSiteUnwinder(gdb.unwinder.Unwinder):
         info = pending.create_unwind_info(WeftFrameId(sp, gdb.Value(entry[0])))
         info.add_saved_register("rip", gdb.Value(original).cast(pc.type))
         info.add_saved_register("rsp", (sp + stepped).cast(sp.type))
-        for name in self.KEPT:
+        for name in weft_kept_registers:
             try:
                 info.add_saved_register(name, pending.read_register(name))
             except (ValueError, gdb.error):
