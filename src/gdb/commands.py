@@ -212,6 +212,7 @@ def weft_install():
     for event in (gdb.events.cont, gdb.events.exited, gdb.events.new_objfile, gdb.events.memory_changed, gdb.events.inferior_call):
         event.connect(WeftProcess.look_again)
     gdb.events.new_objfile.connect(weft_site_unwinder.forget)
+    gdb.events.stop.connect(weft_unwinder.hide)
     gdb.events.before_prompt.connect(weft_state.look)
     gdb.events.exited.connect(lambda event: WeftProcess.forget(event.inferior.num))
 

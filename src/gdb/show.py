@@ -53,6 +53,8 @@ class WeftFilter:
                 return
             awaited = selection.awaits and selection.awaits.get(int(frame.read_register("rsp")))
             yield WeftFrame(decorated, awaited or None)
+            if selection.fiber.is_main and frame.name() == "main" and not weft_unwinder.past_main:
+                return
 
 
 weft_filter = WeftFilter()

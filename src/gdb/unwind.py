@@ -26,14 +26,23 @@ class WeftFiberUnwinder(gdb.unwinder.Unwinder):
         super().__init__("weft-fiber")
         self.steps = None
         self.ptid = None
+        self.past_main = None
 
     def show(self, ptid, steps):
         self.ptid, self.steps = ptid, steps
+        # gdb walks no further than main, which may be where the OS thread stands.
+        if self.past_main is None:
+            self.past_main = gdb.parameter("backtrace past-main")
+            gdb.execute("set backtrace past-main on", to_string=True)
         gdb.invalidate_cached_frames()
 
-    def hide(self):
+    def hide(self, *_):
         if self.steps is not None:
-            self.show(None, None)
+            self.steps = None
+            gdb.invalidate_cached_frames()
+        if self.past_main is not None:
+            gdb.execute("set backtrace past-main %s" % ("on" if self.past_main else "off"), to_string=True)
+            self.past_main = None
 
     def __call__(self, pending):
         thread = gdb.selected_thread()
