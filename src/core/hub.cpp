@@ -100,13 +100,34 @@ void hub_post(hub& h, remote_node& n) noexcept {
   if (h.sleeping.load_seq_cst() != 0) h.poll->wake();
 }
 
-void take_remote(hub& h) noexcept {
+namespace {
+
+void empty_inbox(hub& h) noexcept {
   if (remote_node* n = h.inbox.take()) {
     if (__tsan_acquire != nullptr) __tsan_acquire(&h.inbox);
     (h.remote_last != nullptr ? h.remote_last->next : h.remote_first) = n;
     while (n->next != nullptr) n = n->next;
     h.remote_last = n;
   }
+}
+
+}  // namespace
+
+void drop_remote(hub& h, bool (*unwanted)(remote_node* n) noexcept) noexcept {
+  empty_inbox(h);
+  remote_node* left = h.remote_first;
+  h.remote_first = h.remote_last = nullptr;
+  while (remote_node* n = left) {
+    left = n->next;
+    n->next = nullptr;
+    if (unwanted(n)) continue;
+    (h.remote_last != nullptr ? h.remote_last->next : h.remote_first) = n;
+    h.remote_last = n;
+  }
+}
+
+void take_remote(hub& h) noexcept {
+  empty_inbox(h);
   // What runs may come back here (it ends a fiber): the list is the hub's, so that the order holds.
   while (remote_node* n = h.remote_first) {
     h.remote_first = n->next;

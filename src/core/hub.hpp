@@ -148,6 +148,8 @@ void hub_post(hub& h, remote_node& n) noexcept;
 
 // Runs what other threads have sent, in the order in which it came.
 void take_remote(hub& h) noexcept;
+// Takes out of what was sent and has not run what `unwanted` says. In the child of a fork: it is the parent's business.
+void drop_remote(hub& h, bool (*unwanted)(remote_node* n) noexcept) noexcept;
 
 // Calls fn(h, self) with the vector registers of the running fiber saved, and gives them back: inside a rewritten system call they
 // belong to its caller, and whatever the hub runs of others (take_remote, turn) is ordinary C++.

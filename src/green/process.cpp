@@ -22,6 +22,8 @@ using detail::fiber_state;
 
 // The wait of a thread that the child does not have: withdrawn from wherever it was linked, and told nothing.
 void withdraw(hub& h, fiber_base& f) noexcept {
+  for (detail::scope* s = f.innermost; s != nullptr; s = s->parent)
+    if (s->timer.position != 0) h.timers.disarm(s->timer);
   detail::waiter* w = f.parked;
   if (w == nullptr) return;
   if (w->linked()) w->unlink();

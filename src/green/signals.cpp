@@ -88,7 +88,7 @@ void take_own_signal_actions() noexcept {
   // A table is to be written before the process ends: that it does by a signal's default action, only Weft's entry can see.
   const std::uint64_t seen = before_exit != nullptr ? ending_signals() : 0;
   io::actions_for_threads(reinterpret_cast<const void*>(&patch::weft_patch_sigreturn), tick_signal, seen);
-  io::of_threads = {signal_came, settle_call};
+  io::of_threads = {signal_came, settle_call, is_bell};
   io::before_borrowing_child = lend_kernel_mask;
   take_own_signal();
 }

@@ -85,6 +85,8 @@ void send_to_any(int number, const siginfo_t& info) noexcept;
 void read_arrivals() noexcept;
 bool arrivals_waiting() noexcept;
 void drop_arrivals() noexcept;
+// In a forked child: whether this tells the hub of notes, which are the parent's.
+bool is_bell(core::remote_node* n) noexcept;
 // Notes a signal from inside an interruption of Weft's own code. `to`: thread id it is for, 0 for the process.
 void note_arrival(int number, const siginfo_t& info, std::uint32_t to) noexcept;
 // Hands back to the process what was recorded for a thread that is over or blocks it now.

@@ -6,6 +6,7 @@
 
 #include "io/fd_facts.hpp"
 #include "io/offload.hpp"
+#include "io/signals.hpp"
 #include "io/watchers.hpp"
 #include "sys/syscall.hpp"
 
@@ -112,7 +113,12 @@ long close_range(hub* h, unsigned first, unsigned last, unsigned flags) noexcept
 }
 
 long renew_poller(hub& h) noexcept {
+  forget_recorded_signals(h);
   only_watcher(h);
+  // What was sent goes to its waiters while these are all there, those of threads that the child will not have included: their stacks
+  // still lie in the child's memory, and what it makes ready is dropped with them (green/process.cpp).
+  core::with_vectors_saved(h, h.block->current, [](hub& hub, detail::fiber_base*) noexcept { core::take_remote(hub); });
+  watch_alone(h);
   offload_after_fork(h);
   const long error = h.poll->reopen();
   if (error != 0) return error;

@@ -161,8 +161,6 @@ void offload_after_fork(hub& h) noexcept {
   forget_threads();
   offload_state* s = h.offload;
   if (s == nullptr) return;
-  // What a worker had already sent is here, too.
-  core::take_remote(h);
   s->posting.store_relaxed(0);
   if (s->ring != nullptr) s->ring->drop_in_child(h);
   s->ring = nullptr;

@@ -142,6 +142,15 @@ record* take_due(hub& h, const fiber_base* self) noexcept {
 
 }  // namespace
 
+void forget_recorded_signals(hub& h) noexcept {
+  core::drop_remote(h, [](core::remote_node* n) noexcept {
+    return n->run == arrive || (of_threads.is_parents != nullptr && of_threads.is_parents(n));
+  });
+  h.signals_due = nullptr;
+  // Who filled one at the moment of the fork was another thread, or stood on a stack that is gone.
+  for (record& r : records) give_back(r);
+}
+
 handled run_due_signals(hub& h, fiber_base* self) noexcept {
   handled answer = handled::none;
   while ((self->call & detail::signal_due) != 0) {

@@ -53,8 +53,13 @@ struct thread_signals {
   bool (*came)(int number, siginfo_t* info, void* context);
   // door.hpp's settle for a green thread: its handlers run when the call comes back to its site.
   void (*settle)(detail::hub& h, detail::fiber_base* self, long& result) noexcept;
+  // In the child of a fork: whether what was sent to the hub is a signal of the parent's, which is to be forgotten.
+  bool (*is_parents)(core::remote_node* n) noexcept;
 };
 inline thread_signals of_threads{};
+
+// In the child of a fork: what came to the parent is not for the child, which begins with nothing pending.
+void forget_recorded_signals(detail::hub& h) noexcept;
 
 // Runs the handlers of the signals that are due on the running fiber. It may never return.
 handled run_due_signals(detail::hub& h, detail::fiber_base* self) noexcept;

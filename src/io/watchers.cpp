@@ -161,4 +161,8 @@ void only_watcher(hub& h) noexcept {
   h.closed.next = nullptr;
 }
 
+void watch_alone(hub& h) noexcept {
+  if (h.closed.announced || h.closed.count != 0) take_closed(h, nullptr);
+}
+
 }  // namespace weft::io

@@ -20,7 +20,9 @@ void tell_watchers_of_range(hub* own, unsigned first, unsigned last) noexcept;
 
 // The hub ends.
 void watches_no_more(hub& h) noexcept;
-// In the child of a fork: other hubs are not there.
+// In the child of a fork, before what was sent to the hub is taken: other hubs are not there.
 void only_watcher(hub& h) noexcept;
+// After that: nobody is in the middle of telling this one anything.
+void watch_alone(hub& h) noexcept;
 
 }  // namespace weft::io

@@ -263,3 +263,33 @@ TEST_CASE("nothing may park inside the runtime") {
   CHECK(yielded == wake::impossible);
   CHECK(list.empty());
 }
+
+TEST_CASE("what others sent can be sorted out before it runs, and the rest runs in its order") {
+  struct sent : core::remote_node {
+    std::vector<int>* log = nullptr;
+    int number = 0;
+  };
+  hub& h = current_hub();
+  std::vector<int> log;
+  sent nodes[5];
+  for (int i = 0; i < 5; ++i) {
+    nodes[i].log = &log;
+    nodes[i].number = i;
+    nodes[i].run = [](hub&, core::remote_node* n) noexcept {
+      auto* me = static_cast<sent*>(n);
+      me->log->push_back(me->number);
+    };
+  }
+  core::hub_post(h, nodes[0]);
+  core::hub_post(h, nodes[1]);
+  const auto odd = [](core::remote_node* n) noexcept { return static_cast<sent*>(n)->number % 2 == 1; };
+  core::drop_remote(h, odd);
+  for (int i = 2; i < 5; ++i) core::hub_post(h, nodes[i]);
+  core::drop_remote(h, odd);
+  core::take_remote(h);
+  CHECK(log == std::vector<int>{0, 2, 4});
+  core::drop_remote(h, [](core::remote_node*) noexcept { return true; });
+  core::hub_post(h, nodes[1]);
+  core::take_remote(h);
+  CHECK(log == std::vector<int>{0, 2, 4, 1});
+}

@@ -66,6 +66,11 @@ static void *add_one(void *arg) {
   return arg;
 }
 
+static void *wait_a_moment(void *arg) {
+  usleep(300);
+  return arg;
+}
+
 /* What a child does: allocates, prints, makes threads of its own and joins them. */
 static void live(int threads) {
   atomic_int sum = 0;
@@ -124,6 +129,55 @@ static void *fork_and_wait(void *arg) {
   MUST(waitpid(child, &status, 0));
   (void)arg;
   return (void *)(long)(WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+}
+
+static volatile sig_atomic_t signals_seen;
+static void count_signal(int sig) { signals_seen += sig == SIGUSR1; }
+
+static void *read_through_signals(void *arg) {
+  char c;
+  while (read(pair[0], &c, 1) < 0) QUIETLY(errno != EINTR);
+  return arg;
+}
+
+/* What came to the parent is the parent's: the child begins with nothing pending, and a signal by which it would end is not its own. */
+PLAY(forks_under_a_rain_of_signals) {
+  unix_pair(SOCK_STREAM, pair);
+  const struct sigaction act = {.sa_handler = count_signal};
+  MUST(sigaction(SIGUSR1, &act, NULL));
+  pthread_t all[3];
+  for (int i = 0; i < 3; ++i) all[i] = start(read_through_signals, NULL);
+  const pid_t parent = getpid(), sender = fork();
+  if (sender == 0) {
+    while (getppid() == parent && kill(parent, SIGUSR1) == 0) usleep(200);
+    _exit(0);
+  }
+  int well = 0;
+  for (int i = 0; i < 30; ++i) {
+    const pid_t child = fork();
+    if (child == 0) {
+      signals_seen = 0;
+      signal(SIGUSR1, SIG_DFL);
+      pthread_t t;
+      int sum = 0;
+      for (int k = 0; k < 3; ++k) {
+        if (pthread_create(&t, NULL, wait_a_moment, NULL) != 0) _exit(1);
+        if (pthread_join(t, NULL) == 0) ++sum;
+      }
+      _exit(sum == 3 ? 7 : 2);
+    }
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    well += WIFEXITED(status) && WEXITSTATUS(status) == 7;
+  }
+  say("children that lived well: %d", well);
+  while (signals_seen == 0) usleep(1000);
+  MUST(kill(sender, SIGKILL));
+  while (waitpid(sender, NULL, 0) < 0 && errno == EINTR) {
+  }
+  for (int i = 0; i < 3; ++i) tell(pair[1]);
+  for (int i = 0; i < 3; ++i) finish(all[i]);
 }
 
 PLAY(fork_in_a_thread) {
