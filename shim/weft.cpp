@@ -14,16 +14,44 @@
 
 namespace {
 
-// The shim beside this command: in a build tree or installed (bin/ and lib/).
-std::string find_shim() {
+// This command's own file, links resolved.
+std::string own_path() {
   char self[PATH_MAX];
   const ssize_t n = readlink("/proc/self/exe", self, sizeof self);
-  if (n <= 0) return {};
-  const std::string path(self, static_cast<std::size_t>(n));
-  const std::string folder = path.substr(0, path.rfind('/'));
-  for (const char* place : {"/libweft-shim.so", "/../" WEFT_LIBDIR "/libweft-shim.so"})
-    if (access((folder + place).c_str(), R_OK) == 0) return folder + place;
+  return n > 0 ? std::string(self, static_cast<std::size_t>(n)) : std::string();
+}
+
+// What belongs to this command: beside it in a build tree, or installed in `installed`, a folder relative to that of the command.
+std::string find_own(const std::string& name, const std::string& installed) {
+  const std::string self = own_path(), folder = self.substr(0, self.rfind('/'));
+  for (const std::string& place : {folder + "/" + name, folder + "/" + installed + "/" + name})
+    if (access(place.c_str(), R_OK) == 0) return place;
   return {};
+}
+
+std::string find_shim() { return find_own("libweft-shim.so", WEFT_SHIM_FOLDER); }
+
+// Subcommands that are programs of their own: `weft run` is to start fast, and loads nothing of theirs.
+struct tool {
+  const char* word;
+  const char* program;
+  const char* what;
+};
+constexpr tool tools[] = {
+    {"doctor", "weft-doctor", "What this machine supports, what Weft does therefore, and what to change."},
+    {"explain", "weft-doctor", "Why a program can or cannot run green, before it is run."},
+};
+
+int become(const tool& t, char** argv) {
+  const std::string path = find_own(t.program, WEFT_TOOL_FOLDER);
+  if (path.empty()) {
+    std::fprintf(stderr, "weft: %s, which does `weft %s`, is not installed with this command\n", t.program, t.word);
+    return 127;
+  }
+  setenv("WEFT_COMMAND_PATH", own_path().c_str(), 1);
+  execv(path.c_str(), argv);
+  std::fprintf(stderr, "weft: %s: %s\n", path.c_str(), std::strerror(errno));
+  return 126;
 }
 
 struct run_options {
@@ -83,6 +111,10 @@ int run(const run_options& o) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1)
+    for (const tool& t : tools)
+      if (std::strcmp(argv[1], t.word) == 0) return become(t, argv);
+
   CLI::App app{"Weft: green threads for programs written with blocking calls"};
   app.set_version_flag("--version", "weft " WEFT_VERSION);
   app.require_subcommand(1);
@@ -116,6 +148,7 @@ int main(int argc, char** argv) {
     for (const std::string& word : run_command->remaining())
       if (word != "--") throw CLI::ExtrasError({word});
   });
+  for (const tool& t : tools) app.add_subcommand(t.word, t.what);  // for --help
   CLI11_PARSE(app, argc, argv);
   return run(o);
 }

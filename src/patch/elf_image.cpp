@@ -34,6 +34,8 @@ bool has_text_relocations(const ElfW(Dyn)* d) {
   return false;
 }
 
+}  // namespace
+
 elf_image describe_image(const char* path, std::uintptr_t base, const ElfW(Phdr)* headers, int count) {
   elf_image image;
   image.path = path != nullptr ? path : "";
@@ -49,6 +51,8 @@ elf_image describe_image(const char* path, std::uintptr_t base, const ElfW(Phdr)
   }
   return image;
 }
+
+namespace {
 
 struct collected {
   std::vector<elf_image> images;

@@ -2,6 +2,8 @@
 // Start-up path only: walks dl_iterate_phdr and allocates.
 #pragma once
 
+#include <link.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -28,6 +30,9 @@ struct elf_image {
   bool holds(std::uintptr_t address) const noexcept;
   std::string name() const;  // the path without its folders, "main program" for the unnamed one
 };
+
+// What the program headers of an object say that lies at `base`.
+elf_image describe_image(const char* path, std::uintptr_t base, const ElfW(Phdr)* headers, int count);
 
 // All loaded objects, in the loader's order: the main program first, those of other namespaces (dlmopen) last, where the loader
 // names them (glibc 2.35).

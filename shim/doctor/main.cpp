@@ -1,0 +1,69 @@
+// weft-doctor: what `weft doctor` and `weft explain` start. A program of its own, so that `weft run` stays small.
+#include <CLI/CLI.hpp>
+#include <climits>
+#include <cstdio>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include "machine.hpp"
+#include "program.hpp"
+
+using namespace weft::doctor;
+
+namespace {
+
+std::string own_path() {
+  char self[PATH_MAX];
+  const ssize_t n = readlink("/proc/self/exe", self, sizeof self);
+  return n > 0 ? std::string(self, static_cast<std::size_t>(n)) : std::string();
+}
+
+// Where `weft` put its own path for us, else beside us.
+std::string weft_path() {
+  if (const char* told = std::getenv("WEFT_COMMAND_PATH")) return told;
+  const std::string self = own_path();
+  return self.substr(0, self.rfind('/')) + "/weft";
+}
+
+bool none_missing(const std::vector<finding>& findings) {
+  for (const finding& f : findings)
+    if (f.how == level::missing) return false;
+  return true;
+}
+
+int doctor() {
+  std::vector<finding> kernel = kernel_findings();
+  const std::string self = own_path();
+  kernel.push_back(trial(weft_path(), self.substr(0, self.rfind('/')) + "/weft-trial"));
+  std::printf("what this machine does for Weft %s\n", WEFT_VERSION);
+  print(kernel);
+  std::printf("limits\n");
+  print(limit_findings());
+  const bool green = none_missing(kernel);
+  std::printf(green ? "pthread programs run green here\n" : "pthread programs run natively here\n");
+  return green ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"weft-doctor: what this machine does for Weft, and what Weft would do with a program"};
+  app.require_subcommand(1);
+  CLI::App* machine = app.add_subcommand("doctor",
+                                         "What this machine supports, what Weft does therefore, and what to change. Exit "
+                                         "status 1 when pthread programs would run natively.");
+  CLI::App* program = app.add_subcommand("explain",
+                                         "Why a program can or cannot run green, before it is run. Exit status 1 when it would "
+                                         "run natively, 2 when that cannot be told.");
+  std::vector<std::string> names;
+  program->add_option("program", names, "programs, by path or by name")->required();
+  CLI11_PARSE(app, argc, argv);
+  if (*machine) return doctor();
+  verdict worst = verdict::green;
+  for (const std::string& name : names) {
+    const verdict v = explain(name);
+    if (v > worst) worst = v;
+  }
+  return static_cast<int>(worst);
+}
