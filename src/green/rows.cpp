@@ -34,6 +34,7 @@ void put_rows() noexcept {
   put(name_rows());
   put(robust_rows());
   put(proc_rows());
+  put(list_rows());
   put(clock_rows());
   put(tid_rows());
   put(signal_rows());

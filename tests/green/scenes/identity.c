@@ -159,6 +159,135 @@ PLAY(files_of_a_task) {
   finish(t);
 }
 
+/* A file's line that begins with `key`, without what stands before its value. */
+static void line_of(const char *path, const char *key, char *value, size_t size) {
+  FILE *f = fopen(path, "r");
+  char line[4096];
+  snprintf(value, size, "(none)");
+  if (f == NULL) return;
+  while (fgets(line, sizeof line, f) != NULL)
+    if (strncmp(line, key, strlen(key)) == 0) snprintf(value, size, "%.*s", (int)strcspn(line + strlen(key), "\n"), line + strlen(key));
+  fclose(f);
+}
+
+/* Field `n` of a stat file, counted from the one behind the name, which is 3. */
+static long stat_field(const char *path, int n) {
+  char text[4096];
+  line_of(path, "", text, sizeof text);
+  char *at = strrchr(text, ')');
+  for (; at != NULL && n >= 3; --n) at = strchr(at + 1, ' ');
+  return at != NULL ? atol(at) : -1;
+}
+
+static void *wait_masked(void *arg) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR2);
+  sigaddset(&set, SIGTERM);
+  OK(pthread_sigmask(SIG_BLOCK, &set, NULL));
+  OK(pthread_setname_np(pthread_self(), arg));
+  OK(pthread_kill(pthread_self(), SIGUSR2));
+  char link[64], own[64];
+  const ssize_t n = readlink("/proc/thread-self", link, sizeof link - 1);
+  link[n > 0 ? n : 0] = 0;
+  snprintf(own, sizeof own, "%d/task/%d", getpid(), own_tid());
+  say("/proc/thread-self is its own: %d", strcmp(link, own) == 0);
+  char name[64];
+  line_of("/proc/thread-self/status", "Name:\t", name, sizeof name);
+  say("by thread-self: %s", name);
+  return wait_in_read(NULL);
+}
+
+PLAY(what_files_say_of_a_thread) {
+  unix_pair(SOCK_STREAM, pair);
+  struct sigaction act = {.sa_handler = SIG_IGN};
+  MUST(sigaction(SIGWINCH, &act, NULL));
+  pthread_t t = start(wait_masked, "of (its) own");
+  let_block(t);
+  const pid_t tid = tid_of(t);
+  char path[100], value[200];
+  static const char *const keys[] = {"Name:\t", "State:\t", "Threads:\t", "SigPnd:\t", "SigBlk:\t", "ShdPnd:\t", "SigIgn:\t"};
+  snprintf(path, sizeof path, "/proc/%d/task/%d/status", getpid(), tid);
+  for (unsigned i = 0; i < sizeof keys / sizeof keys[0]; ++i) {
+    line_of(path, keys[i], value, sizeof value);
+    say("%s %s", keys[i], value);
+  }
+  line_of(path, "Pid:\t", value, sizeof value);
+  say("its number: %d", atoi(value) == tid);
+  line_of(path, "Tgid:\t", value, sizeof value);
+  say("its process: %d", atoi(value) == getpid());
+  line_of("/proc/self/status", "SigBlk:\t", value, sizeof value);
+  say("main blocks %s", value);
+  snprintf(path, sizeof path, "/proc/self/task/%d/stat", tid);
+  line_of(path, "", value, sizeof value);
+  say("%.17s", strchr(value, '('));
+  say("signals: %ld %ld %ld", stat_field(path, 31), stat_field(path, 32), stat_field(path, 33));
+  say("threads: %ld, of the process %ld", stat_field(path, 20), stat_field("/proc/self/stat", 20));
+  struct stat s;
+  MUST(stat("/proc/self/task", &s));
+  say("links: %d", (int)s.st_nlink);
+  tell(pair[1]);
+  finish(t);
+}
+
+/* What main reads while others wait for it: tids in the order in which they are listed. */
+static int list_tasks(DIR *d, int *tids, int most) {
+  int n = 0;
+  for (struct dirent *e; n < most && (e = readdir(d)) != NULL;)
+    if (e->d_name[0] != '.') tids[n++] = atoi(e->d_name);
+  return n;
+}
+
+PLAY(the_folder_of_tasks) {
+  enum { crowd = 40 };
+  pthread_t all[crowd];
+  int listed[crowd + 10], known[crowd + 1], again[crowd + 10];
+  unix_pair(SOCK_STREAM, pair);
+  for (int i = 0; i < crowd; ++i) all[i] = start(wait_in_read, NULL);
+  for (int i = 0; i < crowd; ++i) let_block(all[i]);
+  for (int i = 0; i < crowd; ++i) known[i] = tid_of(all[i]);
+  known[crowd] = getpid();
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/task", getpid());
+  DIR *d = opendir(path);
+  const int n = list_tasks(d, listed, crowd + 10);
+  rewinddir(d);
+  const int m = list_tasks(d, again, crowd + 10);
+  qsort(known, crowd + 1, sizeof known[0], by_number);
+  qsort(listed, (size_t)n, sizeof listed[0], by_number);
+  qsort(again, (size_t)m, sizeof again[0], by_number);
+  say("%d listed, the ones there are: %d; again: %d", n, n == crowd + 1 && memcmp(known, listed, sizeof known) == 0,
+      m == n && memcmp(listed, again, (size_t)n * sizeof again[0]) == 0);
+  int readable = 0;
+  for (int i = 0; i <= crowd; ++i) {
+    char name[40], text[12] = "";
+    snprintf(name, sizeof name, "%d/stat", known[i]);
+    const int fd = openat(dirfd(d), name, O_RDONLY);
+    readable += fd >= 0 && read(fd, text, sizeof text - 1) > 0 && atoi(text) == known[i];
+    if (fd >= 0) close(fd);
+  }
+  say("stat files read from the open folder: %d", readable);
+  closedir(d);
+  char tiny[8];
+  const int fd = open(path, O_RDONLY | O_DIRECTORY);
+  DO(syscall(SYS_getdents64, fd, tiny, sizeof tiny));
+  DO(syscall(SYS_getdents64, fd, (void *)8, 1000));
+  DO(syscall(SYS_getdents64, -1, tiny, sizeof tiny));
+  close(fd);
+  const int status = open("/proc/self/status", O_RDONLY);
+  char text[4096] = "";
+  MUST(read(status, text, sizeof text - 1));
+  say("before: %d", atoi(strstr(text, "Threads:") + 8));
+  for (int i = 0; i < crowd; ++i) tell(pair[1]);
+  for (int i = 0; i < crowd; ++i) finish(all[i]);
+  for (int i = 0; i < 5000 && status_threads() > 1; ++i) usleep(1000);
+  memset(text, 0, sizeof text);
+  MUST(lseek(status, 0, SEEK_SET));
+  MUST(read(status, text, sizeof text - 1));
+  say("read again: %d", atoi(strstr(text, "Threads:") + 8));
+  close(status);
+}
+
 /* -- clocks */
 
 static long ns_of(clockid_t clock) {
