@@ -13,7 +13,7 @@ for line in open(source, encoding="utf-8"):
         if not text.startswith("   "):
             break
         expected.append(text[3:])
-done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=50)
+done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=90)
 printed = done.stdout.splitlines()
 sys.stdout.write(done.stdout)
 if not expected:

@@ -16,7 +16,7 @@ extern "C" [[gnu::weak]] void __tsan_init();
 namespace weft::patch {
 namespace {
 
-constexpr std::uint64_t patience_ns = 500'000'000;
+constexpr std::uint64_t patience_ns = 2'000'000'000;
 
 [[gnu::constructor(102)]] void reach_older_threads() {
   if ((&__libc_single_threaded != nullptr && __libc_single_threaded != 0) || __tsan_init != nullptr) return;

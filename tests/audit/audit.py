@@ -94,14 +94,14 @@ def main():
         for _, scene, _ in map(str.split, listing.splitlines()):
             if scene in args.skip or (args.scene and scene not in args.scene):
                 continue
-            problem, lines = audited_fairly(f"scene {scene}", [args.stage, scene], preload, 15, 1 if args.blame else TRIES, 0)
+            problem, lines = audited_fairly(f"scene {scene}", [args.stage, scene], preload, 60, 1 if args.blame else TRIES, 0)
             if problem:
                 trouble.append(f"scene {scene}: {problem}")
             count(lines)
             everything += lines
     if args.command:
         # With threads of its own beside the hub a program meets the kernel's locks (mmap_lock) more often.
-        problem, lines = audited_fairly("the command", args.command, preload if args.preload else {}, 150, TRIES, KERNEL_LOCKS)
+        problem, lines = audited_fairly("the command", args.command, preload if args.preload else {}, 380, TRIES, KERNEL_LOCKS)
         if problem:
             trouble.append(problem)
         print("\n".join(lines))

@@ -9,7 +9,7 @@ import socket
 import socketserver
 import threading
 
-SECONDS = 20     # for one answer
+SECONDS = 60     # for one answer
 
 
 def together(clients, work):

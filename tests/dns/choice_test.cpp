@@ -95,7 +95,7 @@ TEST_CASE("a cancelled look-up fails with ECANCELED") {
 }
 
 TEST_CASE("by libc" * doctest::skip()) {
-  ::alarm(40);
+  ::alarm(50);
   weft::patch_all();
   REQUIRE(weft::patch_info().sites_patched > 0);
   {

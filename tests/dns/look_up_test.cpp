@@ -213,8 +213,7 @@ TEST_CASE("resolv.conf is read again when it changes") {
 }
 
 TEST_CASE("a thousand look-ups are in flight at the same time") {
-  std::vector<std::string> options{"--wildcard", "many.test=192.0.2.7", "--delay-ms", "300"};
-  served dns(options);
+  served dns({"--wildcard", "many.test=192.0.2.7", "--hold", "1000"}, "options timeout:30\n");
   std::vector<weft::fiber<std::string>> fibers;
   for (int i = 0; i < 1000; ++i)
     fibers.push_back(weft::spawn([i] { return look_up(("n" + std::to_string(i) + ".many.test").c_str()); }));

@@ -443,7 +443,7 @@ void run_seed(unsigned seed, std::uint32_t one_in, std::uint32_t kinds) {
   seed_in_work = seed;
   INFO("WEFT_FAULT_SEED=", seed);
   const int descriptors = open_descriptors();
-  ::alarm(20);
+  ::alarm(50);
   if (seed % 2 != 0)
     run_and_count(seed, one_in, kinds);
   else

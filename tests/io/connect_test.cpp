@@ -48,13 +48,9 @@ TEST_CASE("several fibers accept from one listener, each connection goes to one"
 }
 
 TEST_CASE("connect to a port where nobody listens is refused, and the socket's flags are as before") {
-  sockaddr_in nobody{};
-  {
-    listener l;
-    nobody = l.address;
-  }
+  refusing nobody;
   owned_fd fd(weft::socket(AF_INET, SOCK_STREAM, 0));
-  CHECK(weft::connect(fd, any(nobody), sizeof nobody) == -1);
+  CHECK(weft::connect(fd, any(nobody.address), sizeof nobody.address) == -1);
   CHECK(errno == ECONNREFUSED);
   CHECK((::fcntl(fd, F_GETFL) & O_NONBLOCK) == 0);
 }

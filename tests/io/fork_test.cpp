@@ -31,7 +31,7 @@ TEST_CASE("a child of fork waits on its own poller, and the parent's waits end a
   weft::testing::wait_all_blocked();
   const pid_t child = ::fork();
   if (child == 0) {
-    ::alarm(20);
+    ::alarm(50);
     int to_child;
     auto mine = reader(to_child);
     weft::testing::wait_all_blocked();
@@ -55,7 +55,7 @@ TEST_CASE("a fiber that waited before the fork is woken in the child by what hap
   weft::testing::wait_all_blocked();
   const pid_t child = ::fork();
   if (child == 0) {
-    ::alarm(20);
+    ::alarm(50);
     weft::write(in, "x", 1);
     ::_exit(waiting.get() == 'x' ? 0 : 1);
   }

@@ -409,7 +409,7 @@ TEST_CASE("a child of fork knows the fibers of its own thread only") {
   weft::testing::wait_all_blocked();
   const long pid = site_call(SYS_fork);
   if (pid == 0) {
-    ::alarm(10);
+    ::alarm(50);
     const bool right = wake(&w, 9) == 1 && mine.get() == 0;
     ::_exit(right ? 0 : 1);
   }

@@ -39,7 +39,7 @@ void share(int count, const std::function<bool()>& take, const std::function<voi
   REQUIRE(weft::pipe2(stop, 0) == 0);
   const pid_t child = ::fork();
   if (child == 0) {
-    ::alarm(30);
+    ::alarm(50);
     weft::close(stop[1]);
     auto mine = taker(take);
     weft::testing::wait_all_blocked();

@@ -62,6 +62,19 @@ struct listener {
   sockaddr_in address{};
 };
 
+// A port that is taken, and where nobody listens: who connects is refused, and no other program comes to listen there.
+struct refusing {
+  refusing() : fd(weft::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (::bind(fd, any(address), size) != 0 || ::getsockname(fd, any(address), &size) != 0)
+      throw std::system_error(errno, std::generic_category(), "bind");
+  }
+  owned_fd fd;
+  sockaddr_in address{};
+};
+
 // A TCP connection over loopback.
 inline ends tcp_pair() {
   listener l;

@@ -30,7 +30,7 @@ def run(server, program, options):
                 environment["WEFT_DOOR"] = changes.get("WEFT_DOOR", "sites")
                 print(f"-- {way}, {poller}", flush=True)
                 command = [program, *options, *LEFT_OUT.get(way, [])]
-                status = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, timeout=60).returncode
+                status = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, timeout=180).returncode
                 if status != 0:
                     failed.append(f"{way}, {poller}: status {status}")
     if failed:
@@ -41,7 +41,7 @@ def run_example(server, command):
     with Place() as place:
         where = servers.BY_NAME[server](place)
         port = where.get("WEFT_TEST_DIRECT_PORT", where["WEFT_TEST_PORT"])
-        sys.exit(subprocess.run([word.replace("{port}", port) for word in command], stdin=subprocess.DEVNULL, timeout=45).returncode)
+        sys.exit(subprocess.run([word.replace("{port}", port) for word in command], stdin=subprocess.DEVNULL, timeout=120).returncode)
 
 
 try:

@@ -97,11 +97,18 @@ TEST_CASE("a timeout leaves the child running, and nothing is lost") {
   auto p = shell("echo first; read line; echo $line", all_pipes);
   const std::string input = "second\n";
   CHECK_FALSE(shell("exec sleep 100").wait_for(20ms));  // or it would outlive the shell, and hold our output open
-  auto late = shell("echo first; sleep 0.3; cat", all_pipes);
+  // It goes on when there is a file of that name, and not before.
+  char folder[] = "/tmp/weft-process-XXXXXX";
+  REQUIRE(mkdtemp(folder) != nullptr);
+  const std::string go = std::string(folder) + "/go", script = "echo first; while ! test -e " + go + "; do sleep 0.02; done; cat";
+  auto late = shell(script.c_str(), all_pipes);
   CHECK_FALSE(late.communicate_for(50ms, input));
   CHECK_FALSE(late.poll());
+  close(open(go.c_str(), O_CREAT | O_WRONLY, 0600));
   const auto r = late.communicate(input);
   CHECK(r.out == "first\nsecond\n");
+  unlink(go.c_str());
+  rmdir(folder);
   CHECK(p.communicate(input).out == "first\nsecond\n");
 }
 

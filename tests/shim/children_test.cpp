@@ -7,7 +7,7 @@
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 
-#include <ctime>
+#include <cstdlib>
 #include <vector>
 
 #include "interrupted.hpp"
@@ -136,34 +136,42 @@ TEST_CASE("waitid tells what the kernel tells, by pid and by pidfd") {
 TEST_CASE("system, popen with pclose, and posix_spawn with waitpid run side by side") {
   patch();
   const auto before = parks();
+  // Each child says that it is there, and none ends before all are: one after the other they would never come to their end.
+  char folder[] = "/tmp/weft-children-XXXXXX";
+  REQUIRE(mkdtemp(folder) != nullptr);
+  const std::string go = std::string(folder) + "/go";
+  const auto met = [&](int number) {
+    return "touch " + std::string(folder) + "/" + std::to_string(number) + "; while ! test -e " + go + "; do sleep 0.02; done; ";
+  };
   std::vector<weft::fiber<std::string>> all;
-  timespec begin, end;
-  clock_gettime(CLOCK_MONOTONIC, &begin);
   for (int i = 0; i < 4; ++i) {
-    all.push_back(weft::spawn([i] { return told(1, std::system(("sleep 0.3; exit " + std::to_string(i)).c_str())); }));
-    all.push_back(weft::spawn([i] {
-      FILE* f = popen("sleep 0.3; echo text", "r");
+    all.push_back(weft::spawn([&, i] { return told(1, std::system((met(i) + "exit " + std::to_string(i)).c_str())); }));
+    all.push_back(weft::spawn([&, i] {
+      FILE* f = popen((met(i + 4) + "echo text").c_str(), "r");
       char line[16] = "";
       if (fgets(line, sizeof line, f) == nullptr) return std::string("nothing");
       line[std::strcspn(line, "\n")] = 0;
       return line + std::to_string(i) + told(1, pclose(f));
     }));
-    all.push_back(weft::spawn([] {
-      const char* words[] = {"sleep", "0.3", nullptr};
+    all.push_back(weft::spawn([&, i] {
+      const std::string script = met(i + 8);
+      const char* words[] = {"sh", "-c", script.c_str(), nullptr};
       pid_t pid;
-      if (posix_spawnp(&pid, "sleep", nullptr, nullptr, const_cast<char**>(words), environ) != 0) return std::string("not spawned");
+      if (posix_spawnp(&pid, "sh", nullptr, nullptr, const_cast<char**>(words), environ) != 0) return std::string("not spawned");
       return wait_for(pid);
     }));
   }
+  for (int i = 0; i < 12; ++i)
+    while (access((std::string(folder) + "/" + std::to_string(i)).c_str(), F_OK) != 0) usleep(5000);
+  close(open(go.c_str(), O_CREAT | O_WRONLY, 0600));
   for (int i = 0; i < 4; ++i) {
     const auto at = static_cast<std::size_t>(i) * 3;
     CHECK(all[at].get() == "exit " + std::to_string(i));
     CHECK(all[at + 1].get() == "text" + std::to_string(i) + "exit 0");
     CHECK(all[at + 2].get() == "exit 0");
   }
-  clock_gettime(CLOCK_MONOTONIC, &end);
-  CHECK(end.tv_sec - begin.tv_sec < 3);  // one after the other would take 3.6 s
   CHECK(parks() - before >= 12);
+  CHECK(std::system(("rm -r " + std::string(folder)).c_str()) == 0);
 }
 
 TEST_CASE("a wait for a child ends with EINTR or is made again, as its handler says") {

@@ -149,7 +149,7 @@ TEST_CASE("F_OFD_SETLKW and lockf wait, and tell errors") {
   // Another process holds it.
   const pid_t child = ::fork();
   if (child == 0) {
-    ::alarm(20);
+    ::alarm(50);
     const int own = ::open(dir.file("f").c_str(), O_RDWR);
     if (::lockf(own, F_LOCK, 0) == 0) ::_exit(0);
     ::_exit(1);

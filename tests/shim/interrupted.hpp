@@ -100,7 +100,7 @@ inline std::string interrupted(const interruption& i, bool in_fiber) {
     while (!begun) usleep(1000);
     wait_asleep(tid);
     i.signal(whom);
-    for (int k = 0; k < 5000 && heard.runs == 0; ++k) usleep(1000);
+    for (int k = 0; k < 30000 && heard.runs == 0; ++k) usleep(1000);
     if (!i.afterwards) return;
     if (!over) wait_asleep(tid);
     i.afterwards();

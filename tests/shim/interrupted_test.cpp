@@ -359,7 +359,7 @@ TEST_CASE("under a storm of signals no byte and no signal is lost") {
     for (std::size_t k = 0; k < all.size(); ++k) CHECK(all[k].get() == (k % 2 == 0 ? expected : 0));
     while (!over) persist([] { return usleep(1000); });
     sender.join();
-    for (int k = 0; k < 1000 && storm_heard != signals; ++k) weft::this_fiber::sleep_for(std::chrono::milliseconds(1));
+    for (int k = 0; k < 20'000 && storm_heard != signals; ++k) weft::this_fiber::sleep_for(std::chrono::milliseconds(1));
     CHECK(storm_heard == signals);
   }
 }

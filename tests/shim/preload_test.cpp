@@ -21,7 +21,7 @@ void (*run_all)(std::vector<std::function<void()>>) = [](std::vector<std::functi
 using namespace weft_test;
 
 TEST_CASE("all scenes by threads" * doctest::skip()) {
-  ::alarm(20);
+  ::alarm(50);
   for (const scene& s : scenes::sockets) s.run();
   for (const scene& s : scenes::others) s.run();
 }

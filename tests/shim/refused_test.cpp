@@ -59,7 +59,7 @@ void works_without(unsigned nr) {
     const pid_t child = fork();
     REQUIRE(child >= 0);
     if (child == 0) {
-      alarm(10);
+      alarm(50);
       refuse(nr, error);
       bool fine = false;
       try {

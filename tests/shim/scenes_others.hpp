@@ -72,6 +72,7 @@ inline void terminal() {
   termios mode;
   tcgetattr(slave, &mode);
   mode.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+  mode.c_oflag &= ~static_cast<tcflag_t>(OPOST);  // "\r\n" for "\n" is a write of its own, and may arrive apart
   tcsetattr(slave, TCSANOW, &mode);
   play({[&](lines& out) {
           char line[64];

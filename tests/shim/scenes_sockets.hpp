@@ -212,8 +212,13 @@ inline void errors() {
   int fds[2], pipes[2];
   tcp(fds);
   if (pipe(pipes) != 0) std::abort();
-  sockaddr_in nobody;
-  close(listening(nobody));
+  sockaddr_in nobody{};
+  nobody.sin_family = AF_INET;
+  nobody.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t nobodys_size = sizeof nobody;
+  const int taken = socket(AF_INET, SOCK_STREAM, 0);  // bound, so that no other program comes to listen there
+  if (bind(taken, (sockaddr*)&nobody, nobodys_size) != 0) std::abort();
+  getsockname(taken, (sockaddr*)&nobody, &nobodys_size);
   volatile long bad_address = 8;
   void* bad = (void*)bad_address;
   play({[&](lines& out) {
@@ -239,7 +244,7 @@ inline void errors() {
           out.call("read of nothing", read(pipes[0], &c, 0));
         },
         [](lines& out) { out.say("another"); }});
-  for (int fd : {fds[0], fds[1], pipes[0], pipes[1]}) close(fd);
+  for (int fd : {fds[0], fds[1], pipes[0], pipes[1], taken}) close(fd);
 }
 
 inline void broken_pipe() {

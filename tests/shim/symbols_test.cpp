@@ -65,7 +65,7 @@ child_result by_symbols(const char* name) {
 }  // namespace
 
 TEST_CASE("inside" * doctest::skip()) {
-  ::alarm(20);
+  ::alarm(50);
   REQUIRE(weft::patch_info().symbols > 100);
   REQUIRE(weft::patch_info().sites_patched == 0);
   CHECK(read_before_constructors == 4);
@@ -201,7 +201,7 @@ TEST_CASE("a preloaded program lives by interposed functions alone") {
 }
 
 TEST_CASE("with text that cannot be written" * doctest::skip()) {
-  ::alarm(20);
+  ::alarm(50);
   sock_filter code[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_mprotect, 0, 3),

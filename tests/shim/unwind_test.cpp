@@ -65,7 +65,7 @@ TEST_CASE("the backtrace of a fiber that is parked in libc's read shows who call
 namespace {
 
 int walked;
-bool seen_caller;
+std::atomic<bool> seen_caller;
 
 void walk(int) {
   void* frames[64];
@@ -88,10 +88,11 @@ TEST_CASE("backtrace() in a signal handler that interrupts a thread waiting in i
   sigaction(SIGUSR1, &action, &before);
   std::atomic<bool> done = false;
   std::thread sender([&, main = pthread_self()] {
-    for (int k = 0; k < 20; ++k) {
+    // Until one has met it in its wait.
+    do {
       std::this_thread::sleep_for(1ms);
       pthread_kill(main, SIGUSR1);
-    }
+    } while (!seen_caller);
     CHECK(::write(p.out, "x", 1) == 1);
     done = true;
   });

@@ -37,6 +37,7 @@ const char usage[] =
   "  --stats-file FILE    written at SIGTERM, as the line on standard output is\n"
   "  --log FILE           a line \"TYPE NAME\" for each query, written at once\n"
   "  --delay-ms N         answer N ms after the query came\n"
+  "  --hold N             answer nothing until N queries wait for their answers at once, then everything, held or to come\n"
   "  --loss PERCENT       drop that share of UDP queries; --seed N makes it repeatable\n"
   "  --record NAME=IP     IPv4 or IPv6, may be repeated for one name; PTR follows from it\n"
   "  --cname NAME=TARGET  --wildcard SUFFIX=IP\n"
@@ -55,6 +56,7 @@ struct options {
   std::string port_file, stats_file, log_file, address = "127.0.0.1";
   std::map<std::string, int> lose;
   int port = 0, delay_ms = 0, loss_percent = 0;
+  std::size_t hold = 0;
   unsigned seed = 1;
   bool end_with_parent = false;
 };
@@ -83,6 +85,7 @@ options parse(int argc, char** argv) {
     else if (key == "--address") o.address = value;
     else if (key == "--port") o.port = std::stoi(value);
     else if (key == "--delay-ms") o.delay_ms = std::stoi(value);
+    else if (key == "--hold") o.hold = std::stoul(value);
     else if (key == "--loss") o.loss_percent = std::stoi(value);
     else if (key == "--seed") o.seed = static_cast<unsigned>(std::stoul(value));
     else if (key == "--record") o.names.add_address(pair().first, pair().second);
@@ -186,8 +189,11 @@ private:
     fail("no port that is free for both UDP and TCP");
   }
 
+  // Until as many were in flight at once: how long that takes them is the machine's affair.
+  bool holds() const { return most_in_flight_ < options_.hold; }
+
   int wait_ms() const {
-    if (queue_.empty()) return -1;
+    if (queue_.empty() || holds()) return -1;
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(queue_.top().due - clock_type::now());
     return left.count() < 0 ? 0 : static_cast<int>(left.count());
   }
@@ -278,6 +284,7 @@ private:
   }
 
   void send_due() {
+    if (holds()) return;
     const auto now = clock_type::now();
     for (; !queue_.empty() && queue_.top().due <= now; queue_.pop()) {
       const pending& p = queue_.top();

@@ -33,16 +33,16 @@ struct ends {
   void close(int which) { weft::close(std::exchange(fd[which], -1)); }
 };
 
-// A TCP listener on a port of the kernel's choice.
+// A TCP listener on a port of the kernel's choice; or the port alone, where nobody listens.
 struct listening {
   int fd;
   sockaddr_in at{};
-  listening() : fd(weft::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit listening(bool really = true) : fd(weft::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     at.sin_family = AF_INET;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof at;
     REQUIRE(::bind(fd, reinterpret_cast<sockaddr*>(&at), size) == 0);
-    REQUIRE(::listen(fd, 64) == 0);
+    if (really) REQUIRE(::listen(fd, 64) == 0);
     REQUIRE(::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &size) == 0);
   }
   ~listening() { weft::close(fd); }
@@ -178,14 +178,10 @@ TEST_CASE("connect and accept of tasks, on blocking and non-blocking listeners, 
     for (int i = 0; i < 3; ++i) weft::spawn(client);
     CHECK(server.get() == 3);
   }
-  sockaddr_in nobody;
-  {
-    const listening l;
-    nobody = l.at;
-  }
+  const listening nobody(false);
   weft::await([&]() -> task<> {
     const int fd = weft::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    CHECK(co_await async::connect(fd, reinterpret_cast<const sockaddr*>(&nobody), sizeof nobody) == -1);
+    CHECK(co_await async::connect(fd, nobody.address(), sizeof nobody.at) == -1);
     CHECK(errno == ECONNREFUSED);
     weft::close(fd);
   }());
