@@ -87,17 +87,7 @@ door_answer on_nanosleep(door_frame* f, long nr) noexcept {
 
 }  // namespace
 
-door_answer create_timer(door_frame* f, long nr) noexcept {
-  const int clock = clock_of(f);
-  if (!of_thread(clock) || clock == CLOCK_THREAD_CPUTIME_ID || caller() == nullptr) return below(f, nr);
-  const named_thread n = thread_of(clock);
-  if (n.dead) return answer(-EINVAL);
-  if (n.who == nullptr) return below(f, nr);
-  door_frame mapped = *f;
-  mapped.rdi = CLOCK_THREAD_CPUTIME_ID;
-  const door_answer a = below(&mapped, nr);
-  return a.pass == 0 ? a : answer(sys::raw(nr, mapped.rdi, f->rsi, f->rdx));
-}
+named_thread thread_of_clock(int clock) noexcept { return of_thread(clock) && caller() != nullptr ? thread_of(clock) : named_thread{}; }
 
 namespace {
 

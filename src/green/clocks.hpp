@@ -8,6 +8,7 @@
 
 #include <csignal>
 
+#include "green/caller.hpp"
 #include "green/thread.hpp"
 #include "io/dispatch.hpp"
 
@@ -22,9 +23,8 @@ std::uint64_t cpu_time(hub& h, thread& t) noexcept;
 // In a forked child, whose clocks begin anew.
 void restart_clocks(hub& h, thread& t) noexcept;
 
-// timer_create(2) on any clock, a green thread's too: a timer on another green thread's clock is one on the carrier's, which runs for all
-// of them: it fires early, never late. For the handler of that call (signal_timers.cpp); clock_calls.cpp.
-io::door_answer create_timer(io::door_frame* frame, long nr) noexcept;
+// Whose CPU time a clock counts; nobody: it is another clock, or the kernel's (clock_calls.cpp). Only on the carrier.
+named_thread thread_of_clock(int clock) noexcept;
 
 // Of preemption.
 inline constexpr std::uint64_t tick_ns = 2'000'000;

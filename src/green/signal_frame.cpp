@@ -277,7 +277,9 @@ void deliver(int number, siginfo_t* info, std::uint32_t to, ucontext_t* u) noexc
   siginfo_t copy;
   sys::copy(&copy, info, sizeof copy);
   copy.si_signo = number;
-  if (to == 0)
+  if (is_timers(copy))
+    timer_came(copy);
+  else if (to == 0)
     send_to_any(number, copy);
   else if (thread* t = find(to))
     send_to(*t, number, copy);
@@ -352,10 +354,7 @@ bool own_signal(siginfo_t* info, ucontext_t* u) noexcept {
     return true;
   }
   if (info->si_code == SI_TIMER) {
-    siginfo_t real;
-    sys::copy(&real, info, sizeof real);
-    const std::uint32_t to = timer_target(real);
-    if (to != 0) take(real.si_signo, &real, to, u);
+    take(tick_signal, info, 0, u);
     return true;
   }
   if (may_run_handlers(u)) run_handlers(*of(home->block->current), u);

@@ -187,7 +187,9 @@ void read_arrivals() noexcept {
       sys::copy(&info, &a->info, sizeof info);
       const std::uint32_t to = a->to;
       give_back(a);
-      if (to == 0)
+      if (is_timers(info))
+        timer_came(info);
+      else if (to == 0)
         send_to_any(info.si_signo, info);
       else if (thread* t = find(to))
         send_to(*t, info.si_signo, info);

@@ -117,8 +117,9 @@ bool own_signal(siginfo_t* info, ucontext_t* u) noexcept;
 bool handlers_due(thread& t) noexcept;
 
 // ---- signal_waits.cpp, signal_rows.cpp, signal_timers.cpp
-// Which thread a timer's signal is for, with its real number in `info`. 0: none, any more.
-std::uint32_t timer_target(siginfo_t& info) noexcept;
+// One of the program's timers has come, by signal 33: sends on what it stands for. For Weft's code at rest.
+void timer_came(siginfo_t& info) noexcept;
+inline bool is_timers(const siginfo_t& info) noexcept { return info.si_signo == tick_signal && info.si_code == SI_TIMER; }
 void forget_timers() noexcept;
 
 // What the program's signalfds are for.

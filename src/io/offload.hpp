@@ -52,8 +52,8 @@ bool ring_takes(hub& h, const offload_call& call) noexcept;
 // The credentials of this process have changed: threads made before are not used any more.
 void credentials_changed() noexcept;
 
-// In the child of fork, before the poller is renewed and after what workers had sent was taken: drops the parent's ring; threads are gone. Calls that wait are made again
-// by this process; brief ones end with EINTR.
+// In the child of fork, before the poller is renewed and after what workers had sent was taken: drops the parent's ring; threads are
+// gone. Calls that wait are made again by this process; brief ones end with EINTR.
 void offload_after_fork(hub& h) noexcept;
 
 // The descriptor of the hub's ring, -1 without one.

@@ -117,6 +117,115 @@ static void *read_timerfd(void *arg) {
   return NULL;
 }
 
+/* -- on one thread's clock */
+
+static int pair[2];
+static clockid_t counted_clock;
+static atomic_int times_come, times_early, sent_as_it_should, time_to_stop;
+static timer_t counting;
+static long wanted_ns;
+
+static long ns_on(clockid_t clock) {
+  struct timespec t;
+  MUST(clock_gettime(clock, &t));
+  return t.tv_sec * 1000 * MS + t.tv_nsec;
+}
+
+static void time_has_come(int sig, siginfo_t *info, void *context) {
+  (void)context;
+  if (ns_on(counted_clock) < wanted_ns) atomic_fetch_add(&times_early, 1);
+  if (sig == SIGALRM || info->si_value.sival_int == 77) atomic_fetch_add(&sent_as_it_should, info->si_code == SI_TIMER);
+  atomic_fetch_add(&times_come, 1);
+}
+
+static void *compute_until_told(void *arg) {
+  tell(pair[1]);
+  while (!atomic_load(&time_to_stop)) compute(1);
+  return arg;
+}
+
+static void handle_times(int sig) {
+  struct sigaction act = {.sa_sigaction = time_has_come, .sa_flags = SA_SIGINFO | SA_RESTART};
+  MUST(sigaction(sig, &act, NULL));
+  atomic_store(&times_come, 0);
+  atomic_store(&times_early, 0);
+  atomic_store(&sent_as_it_should, 0);
+}
+
+static void await_times(int n) {
+  while (atomic_load(&times_come) < n) usleep(2000);
+  say("never early: %d, as it should be: %d", atomic_load(&times_early) == 0, atomic_load(&sent_as_it_should) >= n);
+}
+
+PLAY(a_timer_of_another_threads_time) {
+  unix_pair(SOCK_STREAM, pair);
+  handle_times(SIGRTMIN + 1);
+  pthread_t counted = start(compute_until_told, NULL), others[3];
+  for (int i = 0; i < 3; ++i) others[i] = start(compute_until_told, NULL);
+  for (int i = 0; i < 4; ++i) hear(pair[0]);
+  OK(pthread_getcpuclockid(counted, &counted_clock));
+  struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 1, .sigev_value = {.sival_int = 77}};
+  DO(timer_create(counted_clock, &e, &counting));
+  wanted_ns = ns_on(counted_clock) + 12 * MS;
+  struct itimerspec when = {{0, 0}, {wanted_ns / (1000 * MS), wanted_ns % (1000 * MS)}}, left;
+  DO(timer_settime(counting, TIMER_ABSTIME, &when, NULL));
+  await_times(1);
+  DO(timer_gettime(counting, &left));
+  say("over: %d", left.it_value.tv_sec == 0 && left.it_value.tv_nsec == 0);
+  atomic_store(&times_come, 0);
+  wanted_ns = ns_on(counted_clock) + 5 * MS;
+  when = (struct itimerspec){{0, 5 * MS}, {0, 5 * MS}};
+  DO(timer_settime(counting, 0, &when, NULL));
+  MUST(timer_gettime(counting, &left));
+  say("interval %ld, left at most that: %d", left.it_interval.tv_nsec, left.it_value.tv_sec == 0 && left.it_value.tv_nsec <= 5 * MS);
+  await_times(3);
+  when = (struct itimerspec){{0, 0}, {0, 0}};
+  DO(timer_settime(counting, 0, &when, &left));
+  say("interval %ld", left.it_interval.tv_nsec);
+  when.it_value.tv_nsec = 1000 * MS;
+  DO(timer_settime(counting, 0, &when, NULL));
+  DO(timer_settime(counting, 0, (void *)8, NULL));
+  atomic_store(&time_to_stop, 1);
+  finish(counted);
+  for (int i = 0; i < 3; ++i) finish(others[i]);
+  DO(timer_delete(counting));
+  DO(timer_delete(counting));
+}
+
+static void *time_itself(void *arg) {
+  counted_clock = CLOCK_THREAD_CPUTIME_ID;
+  DO(timer_create(CLOCK_THREAD_CPUTIME_ID, NULL, &counting));
+  wanted_ns = ns_on(CLOCK_THREAD_CPUTIME_ID) + 8 * MS;
+  struct itimerspec when = {{0, 0}, {0, 8 * MS}};
+  DO(timer_settime(counting, 0, &when, NULL));
+  while (atomic_load(&times_come) == 0) compute(1);
+  timer_t quiet;
+  struct sigevent none = {.sigev_notify = SIGEV_NONE};
+  DO(timer_create(CLOCK_THREAD_CPUTIME_ID, &none, &quiet));
+  DO(timer_settime(quiet, 0, &when, NULL));
+  compute(20);
+  for (struct itimerspec left = when; left.it_value.tv_nsec != 0;) MUST(timer_gettime(quiet, &left));
+  DO(timer_delete(quiet));
+  return arg;
+}
+
+PLAY(a_timer_of_ones_own_time) {
+  unix_pair(SOCK_STREAM, pair);
+  handle_times(SIGALRM);
+  /* The handler runs where the signal goes: main would not let it in. */
+  pthread_t other = start(compute_until_told, NULL);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGALRM);
+  hear(pair[0]);
+  pthread_t timed = start(time_itself, NULL);
+  OK(pthread_sigmask(SIG_BLOCK, &set, NULL));
+  finish(timed);
+  say("came: %d, as it should be: %d", atomic_load(&times_come), atomic_load(&sent_as_it_should));
+  atomic_store(&time_to_stop, 1);
+  finish(other);
+}
+
 PLAY(timerfds_in_threads) {
   pthread_t all[3];
   for (int i = 0; i < 3; ++i) {
