@@ -1,4 +1,4 @@
-# Part seven: the commands.
+# Last part: the commands.
 
 
 class WeftInfoFibers(gdb.Command):
@@ -117,7 +117,7 @@ With an address, such as that of a generator's coroutine handle: of that corouti
 
 class WeftFiberApply(gdb.Command):
     """Run a command for several fibers, each selected in turn.
-Usage: fiber apply [-q] [-s] all | NUMBER[-NUMBER]... COMMAND
+Usage: fiber apply all | NUMBER[-NUMBER]... [-q] [-s] COMMAND
 -q: without a heading for each; -s: fibers for which the command fails are left out silently.
     fiber apply all bt
     fiber apply 2 5-9 info locals"""
@@ -132,10 +132,7 @@ Usage: fiber apply [-q] [-s] all | NUMBER[-NUMBER]... COMMAND
         self.dont_repeat()
         process = WeftProcess.now()
         words = argument.split()
-        quiet = silent = False
-        while words and words[0] in ("-q", "-s"):
-            quiet, silent = quiet or words[0] == "-q", silent or words[0] == "-s"
-            words.pop(0)
+        flags = self.flags(words)
         if words and words[0] == "all":
             wanted, words = [f for f in process.fibers if not f.service], words[1:]
         else:
@@ -145,12 +142,20 @@ Usage: fiber apply [-q] [-s] all | NUMBER[-NUMBER]... COMMAND
             if count == 0:
                 raise WeftError("Which fibers? fiber apply all | NUMBER[-NUMBER]... COMMAND")
             wanted, words = weft_listed(process, words[:count]), words[count:]
+        flags |= self.flags(words)
         if not words:
             raise WeftError("Which command? fiber apply all | NUMBER[-NUMBER]... COMMAND")
         command = " ".join(words)
         with weft_state.kept():
             for f in wanted:
-                self.run(process, f, command, quiet, silent)
+                self.run(process, f, command, "-q" in flags, "-s" in flags)
+
+    @staticmethod
+    def flags(words):
+        found = set()
+        while words and words[0] in ("-q", "-s"):
+            found.add(words.pop(0))
+        return found
 
     @staticmethod
     def run(process, f, command, quiet, silent):
@@ -205,6 +210,7 @@ def weft_install():
     WeftFiberApply()
     WeftFiberOff()
     WeftFiberVariables()
+    WeftFiberTls()
     gdb.unwinder.register_unwinder(None, weft_unwinder, True)
     gdb.unwinder.register_unwinder(None, weft_site_unwinder, True)
     gdb.events.cont.connect(weft_state.forget)

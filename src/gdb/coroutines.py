@@ -33,19 +33,16 @@ class WeftAwait:
         fallback = None
         for entry in symtab.linetable():
             # One beyond, since debuggers look for the caller of a call at the byte before.
-            if entry.line != line or weft_function_at(entry.pc) != function:
+            if entry.line != line or not weft_same(weft_function_at(entry.pc), function):
                 continue
-            if weft_function_at(entry.pc, innermost=True) == function:
+            if weft_same(weft_function_at(entry.pc, innermost=True), function):
                 return entry.pc + 1
             fallback = fallback or entry.pc + 1
         return fallback
 
     def frame_type(self):
         """The compiler's type of the frame, whose members are the coroutine's variables. None without debugging information."""
-        block = gdb.block_for_pc(self.resume)
-        while block is not None and block.function is None:
-            block = block.superblock
-        for symbol in block or ():
+        for symbol in weft_function_at(self.resume) or ():
             if symbol.is_argument and symbol.type.code == gdb.TYPE_CODE_PTR:
                 target = symbol.type.target().strip_typedefs()
                 if target.code == gdb.TYPE_CODE_STRUCT and any((f.name or "").startswith("_Coro_") for f in target.fields()):
@@ -84,22 +81,26 @@ def weft_chain(layout, suspension):
 
 
 def weft_function_at(pc, innermost=False):
-    """The symbol of the function whose code is at `pc`; of those that are inlined there the outermost one, or the innermost."""
+    """The block of the function whose code is at `pc`; of those that are inlined there the outermost one, or the innermost."""
     found, block = None, gdb.block_for_pc(pc)
     while block is not None:
         if block.function is not None:
-            found = block.function
+            found = block
             if innermost:
                 break
         block = block.superblock
     return found
 
 
+def weft_same(one, other):
+    return one is not None and one.start == other.start and one.function.print_name == other.function.print_name
+
+
 def weft_name_at(pc):
     """A function's name without its parameters; None where nothing is known."""
-    function = weft_function_at(pc)
-    if function is not None:
-        return weft_short(function.print_name)
+    block = weft_function_at(pc)
+    if block is not None:
+        return weft_short(block.function.print_name)
     text = gdb.execute("info symbol 0x%x" % pc, to_string=True)
     return None if text.startswith("No symbol") else weft_short(text.split(" in section", 1)[0].rsplit(" + ", 1)[0])
 

@@ -59,7 +59,8 @@ class WeftFiber:
         elif at == hub.idler:
             self.name = self.name or "idler"
         elif self.is_main:
-            self.name = self.name or "main"
+            leads = hub.lwp == layout.inferior.pid
+            self.name = self.name or ("main" if leads else "main of LWP %d" % hub.lwp)
 
     def kind(self):
         return "task" if self.task else "thread" if self.green else "fiber"
@@ -77,9 +78,7 @@ class WeftFiber:
             words.append("task")
         if self.tid is not None:
             words.append("tid %d" % self.tid)
-        if self.live and self.state == "parked":
-            words.append("waits: " + (self.reason or "?"))
-        elif self.state == "parked":
+        if self.state == "parked":
             words.append("parked: " + (self.reason or "?"))
         else:
             words.append("not begun" if self.state == "created" else self.state)

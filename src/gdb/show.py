@@ -16,6 +16,9 @@ class WeftFrame(FrameDecorator):
             return super().function()
         return frame.name() or "??"
 
+    def line(self):
+        return self.awaited.line if self.awaited is not None else super().line()
+
     def at_site(self):
         """To an unwinder the entry of a rewritten system call is a signal's frame; to people it is not."""
         return (self.inferior_frame().name() or "").startswith("weft_patch_entry")

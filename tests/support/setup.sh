@@ -4,6 +4,8 @@
 
 build_packages=(meson ninja-build g++ clang pkg-config binutils python3 libboost-context1.81-dev libboost-fiber1.81-dev
     libc-ares-dev doctest-dev libzydis-dev liburing-dev libcli11-dev libbenchmark-dev valgrind libcurl4-openssl-dev)
+# The suite `gdb`: how gdb shows fibers.
+build_packages+=(gdb)
 # The suite `libraries`: client libraries, and the servers that its tests start for themselves. util-linux: setpriv.
 library_packages=(libpq-dev postgresql libmariadb-dev mariadb-server libhiredis-dev redis-server libmemcached-dev memcached
     nginx-light libnginx-mod-http-echo openssl libsqlite3-dev util-linux)
