@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "doubt.hpp"
+#include "trace_file.hpp"
 
 namespace {
 
@@ -60,6 +61,7 @@ struct run_options {
   std::uint64_t stack_size = 0;   // 0: as the program and RLIMIT_STACK say
   unsigned long watchdog_ms = 0;  // 0: none
   std::string stats;  // where to: 1, or the path of a file; empty: nowhere
+  std::string trace;  // where to; empty: nowhere
   bool verbose = false;
   bool strict = false;
   bool no_children = false;
@@ -78,6 +80,10 @@ void set_environment(const run_options& o, const std::string& shim) {
   if (o.watchdog_ms != 0) set("WEFT_WATCHDOG", std::to_string(o.watchdog_ms));
   // A table goes to standard error for this program even if it made no green thread.
   if (!o.stats.empty()) set("WEFT_STATS", o.stats == "1" ? std::to_string(getpid()) : o.stats);
+  if (!o.trace.empty()) {
+    set("WEFT_TRACE", o.trace);
+    unsetenv("WEFT_TRACE_RUN");  // of another run, from within which this one is started
+  }
   if (o.verbose) set("WEFT_DEBUG", "1");
   if (o.strict) set("WEFT_STRICT", "1");
   if (o.no_children) set("WEFT_CHILDREN", "0");
@@ -135,6 +141,9 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1ul, 86'400'000ul));
   run_command->add_flag("--stats{1}", o.stats,
                         "a table of what happened, on standard error when the program ends; --stats=/PATH: appended to that file");
+  run_command->add_option("--trace", o.trace,
+                          "write what the threads did, waited for and woke to this file, for ui.perfetto.dev; other processes of the run "
+                          "write FILE.PID; %p in it stands for the process's id. docs/tracing.md");
   run_command->add_flag("-v,--verbose", o.verbose, "say on standard error what was patched");
   auto* strict = run_command->add_flag("--strict", o.strict, "exit with status 126 instead of running natively what the shim cannot reach");
   run_command->add_flag("--native-on-doubt", native_on_doubt, "run natively, and say why, what the shim cannot reach (the default)")
@@ -149,6 +158,12 @@ int main(int argc, char** argv) {
       if (word != "--") throw CLI::ExtrasError({word});
   });
   for (const tool& t : tools) app.add_subcommand(t.word, t.what);  // for --help
+  CLI::App* trace_command = app.add_subcommand(
+      "trace", "Make the trace of a process that was killed while it ran with --trace, from the file FILE.raw that it left.");
+  std::string trace_file, trace_to;
+  trace_command->add_option("file", trace_file, "FILE, or FILE.raw")->required();
+  trace_command->add_option("-o,--output", trace_to, "where to; FILE unless told");
   CLI11_PARSE(app, argc, argv);
+  if (trace_command->parsed()) return weft::command::convert_trace(trace_file, trace_to);
   return run(o);
 }

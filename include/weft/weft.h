@@ -289,6 +289,14 @@ WEFT_C_API int weft_hub_stats(weft_stats *stats);
 /* Writes what every fiber of this thread is doing to standard error (gevent.util.print_run_info). Does not park. */
 WEFT_C_API void weft_print_run_info(void);
 
+/* ---- traces (weft/trace.hpp, docs/tracing.md) ---- */
+
+/* Records from now on what fibers do; weft_trace_stop(), or the end of the process, writes it to path, as Chrome's trace-event JSON.
+ * About bytes of memory are used, 0: WEFT_TRACE_SIZE. -1: EBUSY while a trace is being recorded, or why path cannot be written. */
+WEFT_C_API int weft_trace_start(const char *path, size_t bytes);
+/* Ends the recording and writes the trace; nothing when none is recorded. -1: it cannot be written. Blocks the thread. */
+WEFT_C_API int weft_trace_stop(void);
+
 /* ---- blocking calls on descriptors (POSIX; weft/io.hpp) ---- */
 
 /* As libc's calls of these names, errors included, but only the calling fiber waits, whatever the descriptor's O_NONBLOCK is;

@@ -39,6 +39,7 @@
 #include "weft/task_group.hpp"
 #include "weft/thread_pool.hpp"
 #include "weft/timer.hpp"
+#include "weft/trace.hpp"
 #include "weft/wait.hpp"
 #include "weft/wait_for.hpp"
 #include "weft/waitable.hpp"

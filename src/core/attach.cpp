@@ -15,6 +15,7 @@
 #include "core/hub_state.hpp"
 #include "core/libc_threads.hpp"
 #include "core/overflow.hpp"
+#include "core/trace.hpp"
 #include "sys/clock.hpp"
 #include "sys/features.hpp"
 #include "sys/mem.hpp"
@@ -189,6 +190,7 @@ void end_hub(hub& h) noexcept {
     close_inbox(h, true);
   }
   if (on_hub_ended != nullptr) on_hub_ended(h);
+  if (h.traced) trace::hub_over(h);
   carrier* block = h.block;
   {
     const std::lock_guard guard(registry_lock);
@@ -254,6 +256,7 @@ void release_registry_in_child() noexcept {
     all_hubs->watched = {};
   }
   forget_watchdog();
+  trace::after_fork(detail::try_hub());
   registry_lock.unlock();
 }
 
@@ -305,6 +308,7 @@ hub& create_hub() {
   h->face = new hub_state(h);
   h->main.ops = &main_operations::operations;
   h->annotate = annotations_wanted();
+  h->traced = trace::on();
   if (const char* size = sys::env("WEFT_STACK_SIZE")) h->default_stack_log2 = stack_pool::size_class(parse_size(size));
   name_main(*h);
   std::uint64_t fs;

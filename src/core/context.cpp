@@ -123,6 +123,8 @@ namespace {
       next = first_run(h, next);
     next->state = fiber_state::running;
     ++h.stats.other_switches;
+    if (h.traced) [[unlikely]]
+      trace::run(h, next);
     set_current(next);
     void* unused = nullptr;
     if (h.annotate) [[unlikely]]
@@ -171,6 +173,8 @@ namespace {
 }
 
 [[gnu::noinline]] void jump_announced(hub& h, fiber_base* self, fiber_base* next) noexcept {
+  if (h.traced) [[unlikely]]
+    trace::run(h, next);
   if (h.threads) {
     jump_as_thread(h, self, next);
     return;
@@ -240,6 +244,8 @@ void leave_for_good(hub& h, fiber_base* self) noexcept {
   if (next->context == nullptr) next = first_run(h, next);
   next->state = fiber_state::running;
   ++h.stats.other_switches;
+  if (h.traced) [[unlikely]]
+    trace::run(h, next);
   if (h.clocked) [[unlikely]]
     on_turn_over(self);
   set_current(next);
@@ -270,10 +276,14 @@ void idle_loop(hub& h) noexcept {
 void preempt(hub& h, fiber_base* self) noexcept {
   make_ready(h, self);
   ++h.stats.other_switches;
+  if (h.traced) [[unlikely]]
+    trace::ready(h, self, trace::preempted);
   switch_to(h, self, h.idler);
 }
 
 void finish(hub& h, fiber_base* f) noexcept {
+  if (h.traced) [[unlikely]]
+    trace::end(h, f);
   if (!f->unlisted) {
     f->all_prev->all_next = f->all_next;
     if (f->all_next != nullptr) f->all_next->all_prev = f->all_prev;

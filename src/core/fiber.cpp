@@ -38,6 +38,8 @@ fiber_base* fiber_spawn(hub& h, const fiber_ops* ops, std::size_t stack_size) no
   ++h.live;
   core::make_ready(h, f);
   f->state = fiber_state::created;
+  if (h.traced) [[unlikely]]
+    core::trace::spawn(h, f);
   return f;
 }
 
@@ -55,6 +57,8 @@ void fiber_start(fiber_base* f) noexcept {
   f->site = __builtin_return_address(0);
   core::make_ready(f);
   f->state = fiber_state::created;
+  if (h.traced) [[unlikely]]
+    core::trace::spawn(h, f);
 }
 
 void fiber_free(fiber_base* f) noexcept {

@@ -95,6 +95,8 @@ void hub_close(hub& h) noexcept {
 void hub_post(hub& h, remote_node& n) noexcept {
   // Push, then look whether the hub sleeps; the hub says that it sleeps, then looks into the inbox. Both in one total order
   // (seq_cst): one of the two sees the other.
+  if (trace::on()) [[unlikely]]
+    trace::post(n);
   if (__tsan_release != nullptr) __tsan_release(&h.inbox);
   h.inbox.push(n);
   if (h.sleeping.load_seq_cst() != 0) h.poll->wake();
@@ -133,6 +135,8 @@ void take_remote(hub& h) noexcept {
     h.remote_first = n->next;
     if (h.remote_first == nullptr) h.remote_last = nullptr;
     ++h.stats.remote_wakes;
+    if (h.traced) [[unlikely]]
+      trace::remote(h, *n);
     n->run(h, n);
   }
 }
@@ -216,11 +220,15 @@ void turn(hub& h, std::uint64_t timeout) noexcept {
     ++h.stats.blocked_polls;
   }
   ++h.stats.polls;
+  if (h.traced) [[unlikely]]
+    trace::turn(h, timeout);
   const std::uint64_t switches = h.audit == nullptr ? 0 : sys::usage_of_thread().voluntary_switches;
   const int n = h.poll->wait(timeout);
   if (h.audit != nullptr) [[unlikely]]
     h.stats.poll_switches += sys::usage_of_thread().voluntary_switches - switches;
   h.sleeping.store_relaxed(0);
+  if (h.traced) [[unlikely]]
+    trace::polled(h, n);
   h.last_poll = sys::cycles();
   const poller::event* events = h.poll->events();
   h.stats.io_events += static_cast<std::uint64_t>(n);
@@ -240,6 +248,8 @@ void turn(hub& h, std::uint64_t timeout) noexcept {
   } else {
     h.cached_now = h.virtual_time ? h.virtual_now : sys::clock_ns(CLOCK_MONOTONIC_COARSE);
   }
+  if (h.traced) [[unlikely]]
+    trace::turned(h);
 }
 
 fiber_base* next_ready(hub& h) noexcept {

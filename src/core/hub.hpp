@@ -10,6 +10,7 @@
 #include "core/slab.hpp"
 #include "core/stack_pool.hpp"
 #include "core/timer_queue.hpp"
+#include "core/trace_writer.hpp"
 #include "core/turns.hpp"
 #include "poller/poller.hpp"
 #include "weft/detail/runtime.hpp"
@@ -72,7 +73,7 @@ struct hub {
   bool annotate = false;         // sanitizers or valgrind want to hear of switches
   bool threads = false;          // some fibers are green threads: a switch may change the thread control block
   bool clocked = false;          // somebody asked for a green thread's CPU time: on_turn_over is called at each switch
-  bool virtual_time = false;
+  bool traced = false;           // what happens is recorded (trace.hpp). The last of four that a switch reads as one word
   void* audit = nullptr;         // WEFT_AUDIT: what is known of this thread (patch/audit.hpp)
   std::uint64_t last_poll = 0;   // cycle counter
   nanos cached_now = 0;          // as of the last poll: for ages, not for deadlines
@@ -96,6 +97,7 @@ struct hub {
   // -- time
   core::timer_queue timers;
   nanos virtual_now = 0;
+  bool virtual_time = false;
   nanos last_trim = 0;
   core::stack_pool::trimmed trim_left = core::stack_pool::trimmed::all;
 
@@ -127,6 +129,7 @@ struct hub {
   hub* next_hub = nullptr;       // in the list of all hubs
   std::uint32_t thread = 0;      // kernel's id of its OS thread
   core::watch_mark watched;
+  core::trace_writer tracer;
 };
 
 }  // namespace weft::detail

@@ -29,6 +29,7 @@ void pass_on(int sig, siginfo_t* info, void* context) {
   } else if (old.sa_handler != SIG_DFL && old.sa_handler != SIG_IGN) {
     old.sa_handler(sig);
   } else {
+    if (before_death != nullptr) before_death(sig);
     std::signal(sig, SIG_DFL);
     // A fault recurs by itself; a signal that was sent (kill) must be sent again.
     if (info->si_code <= 0) sys::raw(SYS_tgkill, sys::raw(SYS_getpid), sys::raw(SYS_gettid), sig);
@@ -58,6 +59,7 @@ void on_fault(int sig, siginfo_t* info, void* context) {
     return;
   }
   if (info->si_code > 0 && explain(info->si_addr)) {
+    if (before_death != nullptr) before_death(sig);
     std::signal(sig, SIG_DFL);
     return;  // the fault recurs and dumps core with the frames that caused it
   }

@@ -21,6 +21,9 @@ inline fault_action programs_fault_actions[2];
 // Says on standard error that a fiber's stack has overflown, if that is what the fault is.
 inline bool (*explain_overflow)(const void* address) noexcept = nullptr;
 
+// Called before a signal ends the process of which Weft's handler saw it: the trace. Async-signal-safe.
+inline void (*before_death)(int number) noexcept = nullptr;
+
 // Gives the calling thread an alternate signal stack, unless it has one, and notes it in its block.
 void take_signal_stack(detail::carrier* block);
 void release_signal_stack(detail::carrier* block);

@@ -26,8 +26,11 @@ scope& scope_of(detail::timer_node* t) noexcept {
   if (why != wake::ready && w.on_abort != nullptr) w.on_abort(&w);
   if (f->parked == &w) {  // else it has not come to park yet, and will find the result there
     f->parked = nullptr;
+    hub& h = *f->home;
+    if (h.traced) [[unlikely]]
+      trace::wake(h, f, why);
     ++f->epoch;
-    make_ready(f);
+    make_ready(h, f);
   }
   return true;
 }
@@ -130,6 +133,8 @@ wake park_with_care(hub& h, waiter& w, nanos deadline) noexcept {
   self->parked = &w;
   self->state = fiber_state::parked;
   ++h.stats.parks;
+  if (h.traced) [[unlikely]]
+    core::trace::park(h, w, deadline);
   core::switch_away(h, self);
   return w.result;
 }
@@ -167,6 +172,8 @@ wake yield_with_care(hub& h) noexcept {
     return wake::impossible;
   core::make_ready(self);
   ++h.stats.other_switches;
+  if (h.traced) [[unlikely]]
+    core::trace::ready(h, self, core::trace::yielded);
   core::switch_away(h, self);
   return self->cancel_hint ? cancellation_due(h) : wake::ready;
 }

@@ -6,6 +6,7 @@
 
 #include "core/hub.hpp"
 #include "core/switch_x86_64.hpp"
+#include "core/trace.hpp"
 
 namespace weft::core {
 
@@ -100,8 +101,8 @@ struct back {
 // Not 0 when a fiber that leaves now must leave by jump_with_care. Everybody finds the exception globals empty when resumed: who
 // leaves with something in them takes it along.
 [[gnu::always_inline]] inline std::uint64_t care_needed(const hub& h) noexcept {
-  std::uint16_t told;
-  static_assert(offsetof(hub, threads) == offsetof(hub, annotate) + 1);
+  std::uint32_t told;  // annotate, threads, clocked, traced
+  static_assert(offsetof(hub, threads) == offsetof(hub, annotate) + 1 && offsetof(hub, traced) == offsetof(hub, annotate) + 3);
   __builtin_memcpy(&told, &h.annotate, sizeof told);
   return reinterpret_cast<std::uintptr_t>(h.eh->caught) | h.eh->uncaught | told;
 }
@@ -120,7 +121,11 @@ struct back {
   if (next->context == nullptr) [[unlikely]]
     next = first_run(h, next);
   next->state = fiber_state::running;
-  if (next == self) return {&h, self};
+  if (next == self) {
+    if (h.traced) [[unlikely]]
+      trace::run(h, self);
+    return {&h, self};
+  }
   if (care_needed(h) != 0) [[unlikely]] {
     jump_with_care(h, self, next);
     return {&h, self};

@@ -76,6 +76,8 @@ bool suspend_on(waiter& w, nanos deadline) noexcept {
   self->parked = &w;
   self->state = fiber_state::parked;
   ++h.stats.parks;
+  if (h.traced) [[unlikely]]
+    core::trace::park(h, w, deadline);
   return true;
 }
 
@@ -94,6 +96,8 @@ bool suspend_ready(suspension& s, wake& due) noexcept {
   self->leaf = &s;
   core::make_ready(h, self);
   ++h.stats.other_switches;
+  if (h.traced) [[unlikely]]
+    core::trace::ready(h, self, core::trace::yielded);
   return true;
 }
 
@@ -123,6 +127,8 @@ void task_start(fiber_base* f) noexcept {
   ++h.live;
   core::make_ready(h, f);
   f->state = fiber_state::created;
+  if (h.traced) [[unlikely]]
+    core::trace::spawn(h, f);
 }
 
 void task_dealloc(fiber_base* f) noexcept {

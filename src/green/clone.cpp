@@ -117,6 +117,8 @@ long make_thread(hub& h, const wanted_thread& w, const door_frame* frame, const 
   ++h.stats.fibers_created;
   ++h.live;
   core::make_ready(h, &f);
+  if (h.traced) [[unlikely]]
+    core::trace::spawn(h, &f);
   return t->tid;
 }
 

@@ -16,7 +16,7 @@ void free_thread(fiber_base* f) noexcept;
 // Hands on the robust mutexes that a thread leaves locked (robust.cpp).
 void walk_robust_list(thread& t) noexcept;
 
-// Called before the process ends by itself: the table of `weft run --stats`.
+// Called before the process ends by itself: the table of `weft run --stats`, and the trace.
 extern void (*before_exit)() noexcept;
 
 // Whether a word holds the id of a green thread, on which pthread_join waits.

@@ -8,9 +8,11 @@
 #include <sys/auxv.h>
 
 #include "core/hub_state.hpp"
+#include "core/trace.hpp"
 #include "green/begin.hpp"
 #include "green/end.hpp"
 #include "green/fork.hpp"
+#include "green/names.hpp"
 #include "green/priority_locks.hpp"
 #include "green/rows.hpp"
 #include "green/shared_memory.hpp"
@@ -86,6 +88,7 @@ void set_hooks() {
   make_hub = create;
   core::on_thread_over = thread_over;
   core::on_thread_block_free = free_thread;
+  core::trace::thread_label = label_of;
   io::forget_other_threads = in_forked_child;
   io::futex::woken_by_threads = woken_here;
   io::futex::pi_of_threads = pi_call;

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <sys/prctl.h>
 
+#include "core/trace.hpp"
 #include "green/caller.hpp"
 #include "green/proc_paths.hpp"
 #include "green/rows.hpp"
@@ -80,6 +81,13 @@ void name_of_itself(const thread& t, char* to) noexcept {
     sys::copy(to, process_name, name_bytes);
 }
 
+std::uint32_t label_of(const fiber_base* f, char* text) noexcept {
+  const thread* t = of(f);
+  if (t == nullptr) return 0;
+  name_of_itself(*t, text);
+  return t->tid;
+}
+
 void note_process_name() noexcept { sys::raw(SYS_prctl, PR_GET_NAME, &process_name[0]); }
 
 void set_name(thread& t, const char* name, std::size_t length) noexcept {
@@ -90,6 +98,7 @@ void set_name(thread& t, const char* name, std::size_t length) noexcept {
   sys::fill(rare->is.name, 0, name_bytes);
   sys::copy(rare->is.name, name, n);
   rare->is.named = true;
+  if (home != nullptr && home->traced && t.fiber != nullptr) core::trace::label(*home, t.fiber, rare->is.name, t.tid);
   if (&t == &leader()) sys::raw(SYS_prctl, PR_SET_NAME, &rare->is.name[0]);
 }
 

@@ -13,6 +13,8 @@ void name_of(const thread& t, char* to) noexcept;
 void note_process_name() noexcept;
 // Same, without what may have been written to a comm file that is still open.
 void name_of_itself(const thread& t, char* to) noexcept;
+// For a trace: the same of a fiber that is a thread, and its id; 0: it is none.
+std::uint32_t label_of(const fiber_base* f, char* text) noexcept;
 // Cut to 15 bytes, and to what stands before a zero.
 void set_name(thread& t, const char* name, std::size_t length) noexcept;
 // In a forked child, whose only thread it is: the process is named after it.

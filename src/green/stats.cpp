@@ -167,6 +167,8 @@ void report_stats() noexcept {
   line(out, "calls offloaded", now.offloads - run.before.offloads);
 }
 
+void (*then)() noexcept = nullptr;  // what was to be called there before
+
 }  // namespace
 
 void start_stats(int sites_patched) noexcept {
@@ -178,7 +180,11 @@ void start_stats(int sites_patched) noexcept {
   run.process = sys::raw(SYS_getpid);
   run.sites = sites_patched;
   count_calls();
-  before_exit = report_stats;
+  then = before_exit;
+  before_exit = []() noexcept {
+    report_stats();
+    if (then != nullptr) then();
+  };
 }
 
 void stats_after_fork() noexcept {

@@ -4,7 +4,7 @@
 #include <cerrno>
 #include <linux/futex.h>
 
-#include "core/hub.hpp"
+#include "core/trace.hpp"
 #include "io/offload.hpp"
 #include "sys/clock.hpp"
 
@@ -45,6 +45,7 @@ wake park(hub& h, node* const* nodes, unsigned count, time_limit limit, signals 
     for (unsigned i = 0; i < count; ++i) nodes[i]->target = &w;
     if (any_arrived(nodes, count)) return wake::ready;
     ++h.futex_waiters;
+    core::trace::about(h, core::trace::about_futex, nodes[0]->at.address);
     const wake why = detail::park(h, w, deadline_of(h, limit));
     --h.futex_waiters;
     if (any_arrived(nodes, count)) return wake::ready;

@@ -5,6 +5,7 @@
 #include <new>
 #include <sys/resource.h>
 
+#include "core/trace.hpp"
 #include "io/offload_op.hpp"
 #include "io/offload_ring.hpp"
 #include "io/offload_threads.hpp"
@@ -113,8 +114,12 @@ long run(hub& h, offload_state& s, offload_op& op, nanos deadline, const char* r
     op.link.next = &s.calls;
     s.calls.prev->next = &op.link;
     s.calls.prev = &op.link;
+    if (h.traced) [[unlikely]]
+      core::trace::offload(h, op.call.nr, op.in_ring ? core::trace::to_ring : core::trace::to_thread);
     const wake asked = op.over ? wake::pending : wait_for(h, s, op, deadline, reason);
     op.link.unlink();
+    if (h.traced) [[unlikely]]
+      core::trace::done(h, op.maker, op.result);
     const bool unmade = op.again || op.result == -EINTR || op.result == -ECANCELED;
     if (unmade && asked != wake::pending) return ended_by(asked);
     if (!op.again) return op.result;

@@ -160,7 +160,12 @@ long set_action(int number, const void* action, void* previous) noexcept {
     const change guard;
     kernel_action(number, nullptr, &before);
     if (before.handler == entry || (for_threads && !sys::is_own_handler(before.handler))) before = action_of(number);
-    if (action != nullptr && for_threads) {
+    const bool stood_in = before.handler != nullptr && before.handler == sys::default_stand_in;
+    const signal_action stand_in = before;
+    if (stood_in) before = {};
+    if (action != nullptr && stood_in && wanted.handler == nullptr && !for_threads) {
+      error = kernel_action(number, &stand_in, nullptr);  // it has the default action's place already
+    } else if (action != nullptr && for_threads) {
       error = set_for_threads(number, wanted);
     } else if (action != nullptr) {
       wanted.flags &= known_flags;

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "core/trace.hpp"
 #include "io/watchers.hpp"
 #include "sys/syscall.hpp"
 
@@ -24,6 +25,7 @@ long wait_fd(hub& h, int fd, core::fd_entry& e, std::uint32_t events, nanos dead
   node.version = version;
   e.waiters.push_back(node);
   ++h.fd_waiters;
+  core::trace::about(h, core::trace::about_descriptor, static_cast<std::uint64_t>(fd));
   const wake why = detail::park(h, w, deadline);
   if (why == wake::ready) [[likely]]
     return node.closed ? -EBADF : 0;

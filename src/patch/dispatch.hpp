@@ -47,6 +47,8 @@ inline void set_handler(long nr, handler h) noexcept { __atomic_store_n(&weft_pa
 
 // Sets handlers besides those of src/io, before sites are chosen by whether their call has one. Set by src/green.
 inline void (*more_handlers)() noexcept = nullptr;
+// Called after all of those, to stand before some of them. Set by src/trace.
+inline void (*last_handlers)() noexcept = nullptr;
 
 // Called by the entry when carrier::due is set after a handler has answered. May switch. Not 0: the entry sends signal 33 to the thread
 // in weft_patch_self (process, thread), whose handler finds itself at one of the two addresses below and runs handlers of the program's

@@ -34,6 +34,7 @@ void fill_handlers() {
     if (io::group_selected(row.group, selection)) patch::set_handler(row.nr, row.handle);
   });
   if (patch::more_handlers != nullptr) patch::more_handlers();
+  if (patch::last_handlers != nullptr) patch::last_handlers();
   const char* audit = sys::env("WEFT_AUDIT");
   if (audit == nullptr || *audit == 0 || *audit == '0') return;
   for (long nr = 0; nr < patch::handler_count; ++nr) patch::audit_call(nr);

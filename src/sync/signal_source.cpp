@@ -4,6 +4,7 @@
 #include <mutex>
 #include <system_error>
 
+#include "core/overflow.hpp"
 #include "sys/own_handlers.hpp"
 #include "sys/syscall.hpp"
 
@@ -207,6 +208,7 @@ void hub_signals::end() noexcept {
 }
 
 void die_of(int number) noexcept {
+  if (core::before_death != nullptr) core::before_death(number);
   struct sigaction usual {};
   usual.sa_handler = SIG_DFL;
   sigaction(number, &usual, nullptr);

@@ -8,4 +8,7 @@ namespace weft::sys {
 void note_own_handler(const void* handler) noexcept;
 bool is_own_handler(const void* handler) noexcept;
 
+// The one of them that stands where the program has the default action, which is what the program is to see; null: there is none.
+inline const void* default_stand_in = nullptr;
+
 }  // namespace weft::sys

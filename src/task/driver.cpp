@@ -86,6 +86,8 @@ void* start(fiber_base* f) {
 
 void turn(hub& h, fiber_base* f) {
   core::set_current(f);
+  if (h.traced) [[unlikely]]
+    core::trace::run(h, f);
   const bool first = f->state == fiber_state::created;
   f->state = fiber_state::running;
   if (!first) [[likely]] {

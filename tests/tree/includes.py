@@ -5,7 +5,8 @@ import re
 from tree import files, finish, lines, root
 
 RANK = {layer: rank for rank, layers in enumerate([
-    ["sys"], ["poller"], ["core"], ["io", "dns", "sync"], ["net"], ["patch"], ["green"], ["capi", "task"], ["inspect"], ["shim"]])
+    ["sys"], ["poller"], ["core"], ["io", "dns", "sync"], ["net"], ["patch"], ["green"], ["trace"], ["capi", "task"], ["inspect"],
+    ["shim"]])
     for layer in layers}
 # The public headers and the layer that each one is the face of. detail/ is the seam to the core.
 PUBLIC_DEFAULT = "sync"
@@ -15,7 +16,7 @@ PUBLIC = {"error.hpp": "core", "fiber.hpp": "core", "waitable.hpp": "core", "can
           "io.hpp": "io", "file.hpp": "io", "dns.hpp": "dns", "endpoint.hpp": "io",
           "socket.hpp": "net",
           "stream.hpp": "net", "listener.hpp": "net", "datagram.hpp": "net", "server.hpp": "net",
-          "process.hpp": "net", "process_pool.hpp": "net", "patch.hpp": "patch",
+          "process.hpp": "net", "process_pool.hpp": "net", "patch.hpp": "patch", "trace.hpp": "trace",
           "task.hpp": "task", "async.hpp": "task", "async_generator.hpp": "task", "generator.hpp": "task",
           "weft.h": "capi", "weft.hpp": "task"}
 # A program's single include, where every door meets: nothing inside Weft may use it.

@@ -6,7 +6,8 @@ from tree import files, finish, root
 TOP = {"meson.build", "meson_options.txt", "include", "src", "shim", "tests", "examples", "bench", "docs", "README.md",
        "LICENSE"}
 LAYERS = {"sys", "poller", "core", "io", "dns", "sync", "net", "patch", "green", "capi", "task", "inspect",
-          "gdb"}  # a script, which reads processes from outside
+          "gdb",  # a script, which reads processes from outside
+          "trace"}
 
 findings = []
 tracked = files()
