@@ -116,6 +116,7 @@ class WeftProcess:
     def __init__(self):
         self.layout = WeftLayout()
         self.hubs, self.fibers = [], []
+        self.threads = None  # gdb's, by the kernel's id
         at = self.layout.word(self.layout.roots["hubs"])
         while at and len(self.hubs) < 100_000:
             self.hubs.append(WeftHub(self.layout, at))
@@ -247,12 +248,10 @@ class WeftProcess:
 
     def thread_of(self, f, by_itself=True):
         """gdb's thread that shows the fiber: a green thread's own, where libthread_db makes one, or that which runs its hub."""
-        threads = self.layout.inferior.threads()
-        for lwp in (f.tid, f.hub.lwp) if by_itself else (f.hub.lwp,):
-            for t in threads:
-                if t.ptid[1] == lwp:
-                    return t
-        return gdb.selected_thread() or (threads[0] if threads else None)
+        if self.threads is None:
+            self.threads = {t.ptid[1]: t for t in self.layout.inferior.threads()}
+        found = by_itself and self.threads.get(f.tid) or self.threads.get(f.hub.lwp)
+        return found or gdb.selected_thread() or next(iter(self.threads.values()), None)
 
     def find(self, text):
         """A fiber by number, name, thread id or address."""
