@@ -41,6 +41,9 @@ struct tool {
 constexpr tool tools[] = {
     {"doctor", "weft-doctor", "What this machine supports, what Weft does therefore, and what to change."},
     {"explain", "weft-doctor", "Why a program can or cannot run green, before it is run."},
+    {"ps", "weft-inspect", "What each fiber and green thread of a running process does, a line each: ps PID"},
+    {"bt", "weft-inspect", "Where each of them stands, its backtrace: bt PID [TID]"},
+    {"top", "weft-inspect", "What a process does, again and again: switches, parks, who runs most: top PID"},
 };
 
 int become(const tool& t, char** argv) {

@@ -176,6 +176,7 @@ constexpr layout_number numbers[] = {
     WEFT_MEMBER(thread, fiber),
     WEFT_MEMBER(thread, tid),
     WEFT_MEMBER(thread, alive),
+    WEFT_MEMBER(thread, clear_tid),   // the word on which pthread_join waits
     WEFT_MEMBER(thread, exited),
     WEFT_MEMBER(thread, rare),    // a thread_rare, null for most threads
     WEFT_MEMBER(thread, cpu_ns),  // used so far, in nanoseconds: what ticks of preemption tell, or clocks

@@ -2,8 +2,9 @@
 # Sourced by bash with `root` holding the top of the tree. Relies on Debian's apt-get; changes nothing else on the machine.
 # It must never leave a service running or a policy file behind because of a package it installed.
 
+# libdw-dev: weft ps, bt and top unwind stacks and name lines with it.
 build_packages=(meson ninja-build g++ clang pkg-config binutils python3 libboost-context1.81-dev libboost-fiber1.81-dev
-    libc-ares-dev doctest-dev libzydis-dev liburing-dev libcli11-dev libbenchmark-dev valgrind libcurl4-openssl-dev)
+    libc-ares-dev doctest-dev libzydis-dev liburing-dev libcli11-dev libbenchmark-dev valgrind libcurl4-openssl-dev libdw-dev)
 # The suite `gdb`: how gdb shows fibers.
 build_packages+=(gdb)
 # The suite `libraries`: client libraries, and the servers that its tests start for themselves. util-linux: setpriv.

@@ -1,0 +1,304 @@
+#include "inspect/fibers.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <unordered_set>
+
+namespace weft::inspect {
+namespace {
+
+// More than any program has: a list that is longer runs in a circle.
+constexpr std::size_t most_hubs = 4096, most_fibers = 16'000'000, most_waiters = 4'000'000;
+constexpr std::size_t most_awaits = 256;
+
+// A block that was copied whole.
+class block {
+public:
+  block(memory& m, address at, std::size_t size) : bytes_(size) { good_ = m.read(at, bytes_.data(), size); }
+  bool good() const { return good_; }
+  template <class T>
+  T get(std::uint32_t offset) const {
+    T value{};
+    if (offset + sizeof value <= bytes_.size()) std::memcpy(&value, bytes_.data() + offset, sizeof value);
+    return value;
+  }
+
+private:
+  std::vector<unsigned char> bytes_;
+  bool good_;
+};
+
+}  // namespace
+
+offsets::offsets(const layout& l) {
+  const struct {
+    std::uint32_t* where;
+    const char* name;
+  } wanted[] = {
+      {&next_hub, "hub.next_hub"}, {&hub_thread, "hub.thread"}, {&hub_block, "hub.block"}, {&hub_main, "hub.main"},
+      {&hub_ready_first, "hub.ready_first"}, {&hub_idler, "hub.idler"}, {&hub_driver, "hub.tasks.driver"},
+      {&hub_sleeping, "hub.sleeping"}, {&hub_program_threads, "hub.program_threads"}, {&hub_cached_now, "hub.cached_now"},
+      {&hub_live, "hub.live"}, {&hub_pages, "hub.fds.pages"}, {&hub_page_count, "hub.fds.page_count"},
+      {&switches, "hub.stats.other_switches"}, {&parks, "hub.stats.parks"}, {&polls, "hub.stats.polls"},
+      {&blocked_polls, "hub.stats.blocked_polls"}, {&io_events, "hub.stats.io_events"},
+      {&timers_fired, "hub.stats.timers_fired"}, {&remote_wakes, "hub.stats.remote_wakes"},
+      {&offloads, "hub.stats.offloads"}, {&created, "hub.stats.fibers_created"}, {&carrier_current, "carrier.current"},
+      {&fiber_size, "fiber:size"}, {&next, "fiber.next"}, {&context, "fiber.context"}, {&parked, "fiber.parked"},
+      {&stk, "fiber.stk"}, {&thread_pointer, "fiber.thread_pointer"}, {&leaf, "fiber.leaf"}, {&epoch, "fiber.epoch"},
+      {&state, "fiber.state"}, {&stack_log2, "fiber.stack_log2"}, {&cancelled, "fiber.cancel_requested"},
+      {&flags, "fiber.flags"}, {&extra, "fiber.extra"}, {&site, "fiber.site"}, {&all_next, "fiber.all_next"},
+      {&completion, "fiber.completion"}, {&extra_name, "extra.name"}, {&is_unlisted, "fiber.flags:unlisted"},
+      {&is_in_task, "fiber.flags:in_task"}, {&is_main, "fiber.flags:is_main"}, {&is_service, "fiber.flags:service"},
+      {&is_green, "fiber.flags:green"}, {&waiter_size, "waiter:size"}, {&waiter_fiber, "waiter.fiber"},
+      {&reason, "waiter.reason"}, {&since, "waiter.since"}, {&result, "waiter.result"}, {&awaited, "waiter.awaited"},
+      {&deadline, "waiter.timer.deadline"}, {&timer_position, "waiter.timer.position"}, {&link_next, "wait_node.next"},
+      {&pending, "waiter.result:pending"}, {&page_entries, "fd_table:page_entries"}, {&entry_size, "fd_entry:size"},
+      {&entry_waiters, "fd_entry.waiters"}, {&events, "fd_node.events"}, {&target, "fd_node.target"},
+      {&buckets, "futex_table:buckets"}, {&bucket_size, "futex_bucket:size"}, {&bucket_first, "futex_bucket.first"},
+      {&node_after, "futex_node.after"}, {&node_target, "futex_node.target"}, {&node_address, "futex_node.address"},
+      {&node_kind, "futex_node.kind"}, {&thread_fiber, "thread.fiber"}, {&thread_tid, "thread.tid"}, {&thread_clear_tid, "thread.clear_tid"},
+      {&thread_rare, "thread.rare"}, {&rare_name, "thread_rare.name"}, {&rare_named, "thread_rare.named"}, {&stack_base, "stack.base"},
+      {&suspended_size, "suspended:size"}, {&resume_at, "suspended.resume_at"}, {&frame_pointer, "suspended.frame_pointer"},
+      {&suspension_frame, "suspension.frame"}, {&promise_at, "promise:at"}, {&promise_parent, "promise.parent"},
+      {&promise_function, "promise.function"}, {&promise_line, "promise.line"},
+  };
+  for (const auto& w : wanted) *w.where = l[w.name];
+}
+
+std::vector<hub> reader::hubs() {
+  std::vector<hub> out;
+  const auto u64 = [&](address h, std::uint32_t offset) { return memory_.get_or<std::uint64_t>(h + offset); };
+  for (address h = memory_.get_or<address>(roots_.root("hubs")); h != 0 && out.size() < most_hubs; h = u64(h, at_.next_hub)) {
+    if (!memory_.get<address>(h)) break;
+    hub one;
+    one.at = h;
+    one.thread = memory_.get_or<std::uint32_t>(h + at_.hub_thread);
+    one.current = u64(u64(h, at_.hub_block), at_.carrier_current);
+    one.idler = u64(h, at_.hub_idler);
+    one.driver = u64(h, at_.hub_driver);
+    one.sleeping = memory_.get_or<std::uint32_t>(h + at_.hub_sleeping) != 0;
+    one.program_threads = memory_.get_or<bool>(h + at_.hub_program_threads);
+    one.cached_now = u64(h, at_.hub_cached_now);
+    one.live = u64(h, at_.hub_live);
+    one.parks = u64(h, at_.parks);
+    one.switches = one.parks + u64(h, at_.switches);
+    one.polls = u64(h, at_.polls);
+    one.blocked_polls = u64(h, at_.blocked_polls);
+    one.io_events = u64(h, at_.io_events);
+    one.timers_fired = u64(h, at_.timers_fired);
+    one.remote_wakes = u64(h, at_.remote_wakes);
+    one.offloads = u64(h, at_.offloads);
+    one.created = u64(h, at_.created);
+    out.push_back(one);
+  }
+  std::reverse(out.begin(), out.end());  // the list has the newest first
+  return out;
+}
+
+range reader::stack_of(const fiber& f, std::uint8_t flags, address stk, std::uint8_t log2) {
+  if ((flags & at_.is_main) != 0) {
+    const mapping* m = process_.mapping_of(f.context != 0 ? f.context : 0);
+    return m != nullptr ? range{m->begin, m->end} : range{};
+  }
+  if (f.kind == fiber_kind::task) return {};
+  if ((flags & at_.is_green) != 0) {
+    // libc keeps the thread's control block at the top of its stack.
+    return f.context != 0 && f.context < stk ? range{f.context, stk} : range{0, stk};
+  }
+  if (stk == 0 || log2 >= 48) return {};
+  const address base = memory_.get_or<address>(stk + at_.stack_base) & ~address{7};
+  return base != 0 ? range{base, base + (address{1} << log2)} : range{};
+}
+
+fiber reader::read_fiber(address where, std::size_t index) {
+  fiber f;
+  const block b(memory_, where, at_.fiber_size);
+  if (!b.good()) return f;
+  const auto flags = b.get<std::uint8_t>(at_.flags);
+  f.at = where;
+  f.hub = index;
+  f.state = static_cast<fiber_state>(b.get<std::uint8_t>(at_.state));
+  f.in_task = (flags & at_.is_in_task) != 0;
+  f.green = (flags & at_.is_green) != 0;
+  f.service = (flags & at_.is_service) != 0;
+  f.listed = (flags & at_.is_unlisted) == 0;
+  f.cancelled = b.get<bool>(at_.cancelled);
+  // A fiber that runs a coroutine as a part of itself is marked as a task is, but has a stack.
+  const bool stackless = f.in_task && b.get<std::uint8_t>(at_.stack_log2) == 0;
+  f.kind = (flags & at_.is_main) != 0 ? fiber_kind::main : f.green ? fiber_kind::thread : stackless ? fiber_kind::task : fiber_kind::fiber;
+  f.epoch = b.get<std::uint32_t>(at_.epoch);
+  f.context = b.get<address>(at_.context);
+  f.site = b.get<address>(at_.site);
+  f.extra = b.get<address>(at_.extra);
+  if (f.state == fiber_state::parked) f.wait.waiter = b.get<address>(at_.parked);
+  if (f.kind == fiber_kind::task) f.leaf = b.get<address>(at_.leaf);
+  f.stack = stack_of(f, flags, b.get<address>(at_.stk), b.get<std::uint8_t>(at_.stack_log2));
+  return f;
+}
+
+std::vector<fiber> reader::fibers(const hub& h, std::size_t index) {
+  std::vector<fiber> out;
+  std::unordered_set<address> seen;
+  const auto add = [&](address where) {
+    if (out.size() >= most_fibers || !seen.insert(where).second) return false;
+    fiber f = read_fiber(where, index);
+    if (f.at == 0 || f.state > fiber_state::done) return false;
+    if (f.state != fiber_state::done) out.push_back(std::move(f));
+    return true;
+  };
+  for (address f = h.at + at_.hub_main; f != 0 && add(f);) f = memory_.get_or<address>(f + at_.all_next);
+  for (address f = memory_.get_or<address>(h.at + at_.hub_ready_first); f != 0; f = memory_.get_or<address>(f + at_.next))
+    if (!add(f) && !seen.contains(f)) break;
+  if (h.current != 0) add(h.current);
+  // In a forked child whose thread was not main's, main is no more; that thread leads the rest.
+  if (const auto leader = memory_.get_or<address>(roots_.root("leader")); h.program_threads && !out.empty() && leader != 0)
+    if (const auto leads = memory_.get_or<address>(leader + at_.thread_fiber); leads != 0 && leads != out.front().at) {
+      const auto it = std::find_if(out.begin(), out.end(), [&](const fiber& f) { return f.at == leads; });
+      if (it != out.end()) {
+        std::iter_swap(out.begin(), it);
+        out.erase(it);
+        out.front().kind = fiber_kind::main;
+      }
+    }
+  // The list of those that have parked has the newest first.
+  const auto behind_main = out.begin() + (out.empty() ? 0 : 1);
+  std::reverse(behind_main, std::find_if(behind_main, out.end(), [](const fiber& f) { return !f.listed; }));
+  return out;
+}
+
+void reader::fetch_stacks(const std::vector<fiber>& all, std::size_t most) {
+  std::vector<range> wanted;
+  for (const fiber& f : all) {
+    if (f.wait.waiter != 0) wanted.push_back({f.wait.waiter, f.wait.waiter + at_.waiter_size});
+    if (most == 0 || f.context == 0 || f.state == fiber_state::created) continue;
+    const address end = f.stack.end > f.context ? f.stack.end : f.context + memory::page_size;
+    wanted.push_back({f.context, std::min<address>(end, f.context + most)});
+  }
+  memory_.fetch(wanted);
+}
+
+void reader::read_names(fiber& f) {
+  if (f.green) {
+    const auto leader = memory_.get_or<address>(roots_.root("leader"));
+    const address thread = memory_.get_or<address>(leader + at_.thread_fiber) == f.at ? leader : f.at;
+    f.tid = memory_.get_or<std::uint32_t>(thread + at_.thread_tid);
+    f.tid_word = memory_.get_or<address>(thread + at_.thread_clear_tid);
+    const auto rare = memory_.get_or<address>(thread + at_.thread_rare);
+    if (rare != 0 && memory_.get_or<bool>(rare + at_.rare_named)) f.name = memory_.text(rare + at_.rare_name, 15);
+  }
+  if (f.name.empty() && f.extra != 0) f.name = memory_.text(memory_.get_or<address>(f.extra + at_.extra_name), 64);
+}
+
+void reader::read_wait(fiber& f) {
+  struct wait& w = f.wait;
+  const block b(memory_, w.waiter, at_.waiter_size);
+  if (!b.good() || b.get<address>(at_.waiter_fiber) != f.at) {  // not any more
+    w = {};
+    return;
+  }
+  w.reason = memory_.text(b.get<address>(at_.reason), 64);
+  w.since = b.get<std::uint64_t>(at_.since);
+  if (b.get<std::uint32_t>(at_.timer_position) != 0) w.deadline = b.get<std::uint64_t>(at_.deadline);
+  // A coroutine's wait has its suspension right before it: two words.
+  if (b.get<bool>(at_.awaited) && f.leaf == 0) f.leaf = w.waiter - 16;
+}
+
+void reader::read_awaits(fiber& f) {
+  if (f.leaf == 0 || f.state == fiber_state::created || f.state == fiber_state::running) return;
+  address promise = memory_.get_or<address>(f.leaf + at_.suspension_frame);
+  if (promise == 0) return;
+  for (promise += at_.promise_at; promise != 0 && f.awaits.size() < most_awaits;
+       promise = memory_.get_or<address>(promise + at_.promise_parent))
+    f.awaits.push_back({memory_.text(memory_.get_or<address>(promise + at_.promise_function)),
+                        memory_.get_or<std::uint32_t>(promise + at_.promise_line)});
+}
+
+void reader::find_descriptors(const hub& h, const by_waiter& waiters) {
+  const auto pages = memory_.get_or<address>(h.at + at_.hub_pages);
+  const auto count = memory_.get_or<std::uint32_t>(h.at + at_.hub_page_count);
+  for (std::uint32_t p = 0; p < count && p < 1u << 20; ++p) {
+    const auto page = memory_.get_or<address>(pages + p * 8ul);
+    if (page == 0) continue;
+    for (std::uint32_t i = 0; i < at_.page_entries; ++i) {
+      const address head = page + i * at_.entry_size + at_.entry_waiters;
+      auto node = memory_.get_or<address>(head + at_.link_next);
+      for (std::size_t n = 0; node != 0 && node != head && n < most_waiters; ++n) {
+        if (const auto who = waiters.find(memory_.get_or<address>(node + at_.target)); who != waiters.end())
+          who->second->wait.descriptors.push_back(
+              {static_cast<int>(p * at_.page_entries + i), memory_.get_or<std::uint32_t>(node + at_.events)});
+        node = memory_.get_or<address>(node + at_.link_next);
+      }
+    }
+  }
+}
+
+void reader::find_futexes(const by_waiter& waiters) {
+  const address table = roots_.root("futex_buckets");
+  for (std::uint32_t b = 0; table != 0 && b < at_.buckets; ++b) {
+    auto node = memory_.get_or<address>(table + b * at_.bucket_size + at_.bucket_first);
+    for (std::size_t n = 0; node != 0 && n < most_waiters; ++n) {
+      if (const auto who = waiters.find(memory_.get_or<address>(node + at_.node_target)); who != waiters.end())
+        who->second->wait.futex = memory_.get_or<address>(node + at_.node_address);
+      node = memory_.get_or<address>(node + at_.node_after);
+    }
+  }
+}
+
+void reader::find_joins(const std::vector<fiber>& all, const by_waiter& waiters) {
+  for (const fiber& f : all) {
+    const address head = f.at + at_.completion;
+    auto node = memory_.get_or<address>(head + at_.link_next);
+    for (std::size_t n = 0; node != 0 && node != head && n < most_waiters; ++n) {
+      if (const auto who = waiters.find(node); who != waiters.end()) who->second->wait.joins = f.at;
+      node = memory_.get_or<address>(node + at_.link_next);
+    }
+  }
+}
+
+// A pthread mutex begins with the word that its waiters wait on; then come how often it is held, the holder's id, how many use it, and its
+// kind (glibc's struct __pthread_mutex_s). Other locks have other things there: whoever is named must be a thread of this process.
+void reader::find_holders(std::vector<fiber>& all) {
+  std::unordered_set<std::uint32_t> known;
+  for (const fiber& f : all)
+    if (f.tid != 0) known.insert(f.tid);
+  std::unordered_map<address, address> joined;
+  for (const fiber& f : all)
+    if (f.tid_word != 0) joined[f.tid_word] = f.at;
+  for (const pid_t t : process_.threads()) known.insert(static_cast<std::uint32_t>(process_.inner_id(t)));
+  for (fiber& f : all) {
+    if (f.wait.futex == 0) continue;
+    if (const auto j = joined.find(f.wait.futex); j != joined.end()) {
+      f.wait.joins = j->second;
+      continue;
+    }
+    struct {
+      std::uint32_t lock, count, owner, users, kind;
+    } mutex{};
+    if (!memory_.read(f.wait.futex, &mutex, sizeof mutex)) continue;
+    constexpr std::uint32_t tid_bits = 0x3fffffff, contended = 2, any_kind = 0x3ff;
+    if (mutex.lock != contended && known.contains(mutex.lock & tid_bits))
+      f.wait.holder = mutex.lock & tid_bits;  // priority-inheriting and robust ones have it in the word itself
+    else if (mutex.lock == contended && mutex.kind <= any_kind && mutex.users != 0 && known.contains(mutex.owner))
+      f.wait.holder = mutex.owner;
+  }
+}
+
+void reader::describe(std::vector<fiber>& all) {
+  for (fiber& f : all) {
+    read_names(f);
+    if (f.wait.waiter != 0) read_wait(f);
+    read_awaits(f);
+  }
+}
+
+void reader::find_targets(const std::vector<hub>& hubs, std::vector<fiber>& all) {
+  by_waiter waiters;
+  for (fiber& f : all)
+    if (f.wait.waiter != 0) waiters[f.wait.waiter] = &f;
+  for (const hub& h : hubs) find_descriptors(h, waiters);
+  find_futexes(waiters);
+  find_joins(all, waiters);
+  find_holders(all);
+}
+
+}  // namespace weft::inspect

@@ -1,0 +1,100 @@
+#include "inspect/look.hpp"
+
+#include <algorithm>
+#include <ctime>
+
+#include "inspect/stop.hpp"
+
+namespace weft::inspect {
+namespace {
+
+registers of_stopped(const user_regs_struct& u) {
+  registers r;
+  const std::uint64_t in_order[registers::count] = {u.rax, u.rdx, u.rcx, u.rbx, u.rsi, u.rdi, u.rbp, u.rsp, u.r8,
+                                                    u.r9,  u.r10, u.r11, u.r12, u.r13, u.r14, u.r15, u.rip};
+  for (unsigned i = 0; i < registers::count; ++i) r.set(i, in_order[i]);
+  return r;
+}
+
+registers of_sleeping(const kernel_call& c) {
+  registers r;
+  if (c.what != kernel_call::kind::blocked) return r;
+  r.set(registers::rsp, c.stack_pointer);
+  r.set(registers::pc, c.program_counter);
+  return r;
+}
+
+}  // namespace
+
+std::uint64_t monotonic_now() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+look::look(const process& p, memory& m, const layout& l, std::size_t stack_bytes) {
+  reader r(p, m, l);
+  // Whose threads to stop. Hubs may come and go until then: what is read after the stop counts.
+  m.forget();
+  std::vector<pid_t> wanted;
+  for (const hub& h : r.hubs())
+    if (const pid_t t = p.thread_called(h.thread); t != 0) wanted.push_back(t);
+  const auto is_own_text = [&](address pc) {
+    const mapping* at = p.mapping_of(pc);
+    return at != nullptr && at->path == l.library();
+  };
+  const auto began = std::chrono::steady_clock::now();
+  stopped hold(p, wanted, is_own_text);
+  m.forget();
+  hubs = r.hubs();
+  for (std::size_t i = 0; i < hubs.size(); ++i) {
+    hubs[i].os_thread = p.thread_called(hubs[i].thread);
+    auto more = r.fibers(hubs[i], i);
+    std::move(more.begin(), more.end(), std::back_inserter(fibers));
+  }
+  r.fetch_stacks(fibers, stack_bytes);
+  r.describe(fibers);
+  r.find_targets(hubs, fibers);
+  for (const pid_t t : p.threads()) {
+    os_thread one;
+    one.id = t;
+    one.inner_id = static_cast<std::uint32_t>(p.inner_id(t));
+    one.of_a_hub = std::any_of(hubs.begin(), hubs.end(), [&](const hub& h) { return h.os_thread == t; });
+    if (const auto regs = hold.registers(t)) {
+      one.at = of_stopped(*regs);
+      if (stack_bytes != 0) m.fetch({{one.at.value[registers::rsp], one.at.value[registers::rsp] + std::min<std::size_t>(stack_bytes, 64 << 10)}});
+    }
+    threads.push_back(std::move(one));
+  }
+  pages = m.pages();
+  hold.let_go();
+  stood = std::chrono::steady_clock::now() - began;
+  now = monotonic_now();
+  for (os_thread& t : threads) {
+    t.name = p.thread_name(t.id);
+    t.call = p.call_of(t.id);
+    if (!t.at.has(registers::pc)) t.at = of_sleeping(t.call);
+  }
+  std::stable_partition(threads.begin(), threads.end(), [](const os_thread& t) { return t.of_a_hub; });
+}
+
+const os_thread* look::thread_of(const hub& h) const {
+  const auto at = std::find_if(threads.begin(), threads.end(), [&](const os_thread& t) { return t.id == h.os_thread; });
+  return at != threads.end() ? &*at : nullptr;
+}
+
+std::optional<registers> look::registers_of(const fiber& f, memory& m, const offsets& at) const {
+  if (is_running(f)) {
+    const os_thread* t = thread_of(hubs[f.hub]);
+    if (t == nullptr || !t->at.has(registers::pc)) return std::nullopt;
+    return t->at;
+  }
+  if (f.context == 0 || f.kind == fiber_kind::task) return std::nullopt;
+  registers r;
+  r.set(registers::pc, m.get_or<address>(f.context + at.resume_at));
+  r.set(registers::rbp, m.get_or<address>(f.context + at.frame_pointer));
+  r.set(registers::rsp, f.context + at.suspended_size);
+  return r;
+}
+
+}  // namespace weft::inspect

@@ -1,0 +1,56 @@
+// One look at a process: stop its hubs, copy, let them go, and then make sense of the copy.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "inspect/expression.hpp"
+#include "inspect/fibers.hpp"
+#include "inspect/layout.hpp"
+#include "inspect/memory.hpp"
+#include "inspect/process.hpp"
+#include "inspect/trampolines.hpp"
+
+namespace weft::inspect {
+
+// An OS thread of the process: the one of a hub, or another.
+struct os_thread {
+  pid_t id = 0;                   // as seen from here
+  std::uint32_t inner_id = 0;     // as the process calls it
+  std::string name;
+  kernel_call call;
+  registers at;                   // known only in part when it was not stopped
+  bool of_a_hub = false;
+};
+
+class look {
+public:
+  // Copies `stack_bytes` at most of each stack. Throws failure.
+  look(const process& p, memory& m, const layout& l, std::size_t stack_bytes);
+
+  std::vector<hub> hubs;
+  std::vector<fiber> fibers;
+  std::vector<os_thread> threads;      // those of hubs first, in their order
+  std::uint64_t now = 0;               // CLOCK_MONOTONIC, in nanoseconds
+  std::chrono::nanoseconds stood{};    // for how long the process was stopped
+  std::size_t pages = 0;               // copied meanwhile
+
+  bool is_running(const fiber& f) const { return hubs[f.hub].current == f.at; }
+  // Of a fiber, where it is suspended or runs; nothing when that is not known.
+  std::optional<registers> registers_of(const fiber& f, memory& m, const offsets& at) const;
+  // How long a parked fiber has waited.
+  std::uint64_t waited(const fiber& f) const {
+    return f.wait.since != 0 && now > f.wait.since ? now - f.wait.since : 0;
+  }
+
+private:
+  const os_thread* thread_of(const hub& h) const;
+};
+
+std::uint64_t monotonic_now();
+
+}  // namespace weft::inspect

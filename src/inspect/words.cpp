@@ -1,0 +1,150 @@
+#include "inspect/words.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "inspect/text.hpp"
+
+namespace weft::inspect {
+namespace {
+
+constexpr const char* call_names[] = {
+#include "syscall_names.inc"
+};
+
+constexpr std::size_t descriptors_named = 4;
+
+}  // namespace
+
+std::string system_call_name(long number) {
+  const auto n = static_cast<std::size_t>(number);
+  if (number < 0) return "no system call";
+  return n < sizeof call_names / sizeof *call_names && call_names[n] != nullptr ? call_names[n] : "system call " + std::to_string(number);
+}
+
+words::words(const process& p, const look& seen) : process_(p), seen_(seen), files_(p) {
+  for (const fiber& f : seen.fibers) {
+    if (f.tid != 0) tids_[f.tid] = &f;
+    addresses_[f.at] = &f;
+  }
+}
+
+std::string words::id(const fiber& f) const { return f.tid != 0 ? std::to_string(f.tid) : hex(f.at); }
+
+std::string words::name(const fiber& f) const {
+  if (!f.name.empty()) return printable(f.name);
+  if (f.kind == fiber_kind::main) return "main";
+  return f.kind == fiber_kind::thread ? printable(process_.name()) : "";
+}
+
+const char* words::kind(const fiber& f) {
+  switch (f.kind) {
+    case fiber_kind::main: return "main";
+    case fiber_kind::fiber: return "fiber";
+    case fiber_kind::task: return "task";
+    case fiber_kind::thread: return "thread";
+  }
+  return "?";
+}
+
+std::string words::blocked_in(const hub& h) const {
+  if (h.sleeping) return {};
+  for (const os_thread& t : seen_.threads)
+    if (t.id == h.os_thread && t.call.what == kernel_call::kind::blocked && t.call.number >= 0) return system_call_name(t.call.number);
+  return {};
+}
+
+std::string words::state(const fiber& f) const {
+  std::string out;
+  switch (f.state) {
+    case fiber_state::created: out = "not begun"; break;
+    case fiber_state::ready: out = "ready"; break;
+    case fiber_state::running: {
+      const std::string call = seen_.is_running(f) ? blocked_in(seen_.hubs[f.hub]) : "";
+      out = call.empty() ? "running" : "blocked";
+      break;
+    }
+    case fiber_state::parked: out = "parked"; break;
+    case fiber_state::done: out = "done"; break;
+  }
+  if (f.cancelled) out += ", cancelled";
+  return out;
+}
+
+const fiber* words::by_tid(std::uint32_t tid) const {
+  const auto at = tids_.find(tid);
+  return at != tids_.end() ? at->second : nullptr;
+}
+
+const fiber* words::by_address(address where) const {
+  const auto at = addresses_.find(where);
+  return at != addresses_.end() ? at->second : nullptr;
+}
+
+std::string words::thread(std::uint32_t tid) const {
+  const fiber* f = by_tid(tid);
+  const std::string called = f != nullptr ? name(*f) : "";
+  return std::to_string(tid) + (called.empty() ? "" : " (" + called + ")");
+}
+
+std::string words::waits_for(const fiber& f) {
+  if (f.state == fiber_state::running && seen_.is_running(f)) {
+    const std::string call = blocked_in(seen_.hubs[f.hub]);
+    return call.empty() ? "" : "the kernel, in " + call + ": nobody else of its hub can run";
+  }
+  if (f.state != fiber_state::parked) return {};
+  const struct wait& w = f.wait;
+  std::string out = w.reason.empty() ? "?" : printable(w.reason);
+  if (!w.descriptors.empty()) {
+    out += " on ";
+    for (std::size_t i = 0; i < w.descriptors.size() && i < descriptors_named; ++i) {
+      if (i != 0) out += ", ";
+      out += std::to_string(w.descriptors[i].fd);
+      if (const std::string& what = files_.of(w.descriptors[i].fd); !what.empty()) out += " (" + printable(what) + ")";
+    }
+    if (w.descriptors.size() > descriptors_named) out += ", and " + std::to_string(w.descriptors.size() - descriptors_named) + " more";
+  }
+  if (w.holder != 0)
+    out = "lock " + hex(w.futex) + " held by " + thread(w.holder);
+  else if (w.joins != 0) {
+    const fiber* other = by_address(w.joins);
+    out = "the end of " + (other != nullptr ? id(*other) + (name(*other).empty() ? "" : " (" + name(*other) + ")") : hex(w.joins));
+  } else if (w.futex != 0)
+    out += " " + hex(w.futex);
+  if (w.deadline != 0 && w.deadline > seen_.now) out += ", " + duration(w.deadline - seen_.now) + " at most";
+  return out;
+}
+
+std::vector<circle> deadlocks(const look& seen, const words& w) {
+  const auto next = [&](const fiber* f) -> const fiber* {
+    if (f->state != fiber_state::parked || f->wait.deadline != 0) return nullptr;
+    if (f->wait.holder != 0) return w.by_tid(f->wait.holder);
+    return f->wait.joins != 0 ? w.by_address(f->wait.joins) : nullptr;
+  };
+  std::vector<circle> out;
+  std::unordered_set<const fiber*> done;
+  for (const fiber& start : seen.fibers) {
+    circle path;
+    const fiber* f = &start;
+    while (f != nullptr && done.insert(f).second) {
+      path.push_back(f);
+      f = next(f);
+    }
+    if (f == nullptr) continue;
+    if (const auto begins = std::find(path.begin(), path.end(), f); begins != path.end()) out.emplace_back(begins, path.end());
+  }
+  return out;
+}
+
+std::string told(const circle& c, const words& w) {
+  const auto who = [&](const fiber* f) { return w.id(*f) + (w.name(*f).empty() ? "" : " (" + w.name(*f) + ")"); };
+  std::string out;
+  for (std::size_t i = 0; i < c.size(); ++i) {
+    const fiber* other = c[(i + 1) % c.size()];
+    out += "  " + who(c[i]) + " waits for ";
+    out += c[i]->wait.holder != 0 ? "the lock " + hex(c[i]->wait.futex) + ", which " + who(other) + " holds\n" : "the end of " + who(other) + "\n";
+  }
+  return out;
+}
+
+}  // namespace weft::inspect
