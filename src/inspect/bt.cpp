@@ -108,8 +108,7 @@ void put(json& j, const context& c, const standing& s) {
 
 // OS threads that carry no hub: the program's own from before Weft came, and Weft's workers.
 void print_other(const context& c, unwinder& u, const os_thread& t) {
-  std::printf("OS thread %d \"%s\"\n    %s\n", t.id, printable(t.name).c_str(),
-              t.call.what == kernel_call::kind::blocked ? ("in " + system_call_name(t.call.number)).c_str() : "runs");
+  std::printf("OS thread %d \"%s\"\n    %s\n", t.id, printable(t.name).c_str(), words::doing(t).c_str());
   if (t.at.has(registers::pc)) {
     int n = 0;
     for (const frame& f : u.walk(t.at, {})) std::printf("    #%d  %s\n", n++, line_of(c.i, f).c_str());
@@ -118,7 +117,8 @@ void print_other(const context& c, unwinder& u, const os_thread& t) {
 }
 
 bool is_meant(const words& w, const fiber& f, const std::string& who) {
-  return who.empty() || w.id(f) == who || hex(f.at) == who || (!f.name.empty() && f.name == who) || (who == "main" && f.kind == fiber_kind::main);
+  if (who == "main" && f.kind == fiber_kind::main) return true;
+  return who.empty() || w.id(f) == who || hex(f.at) == who || (!f.name.empty() && f.name == who);
 }
 
 }  // namespace

@@ -111,7 +111,8 @@ layout::layout(const process& p, memory& m) {
 
 std::uint32_t layout::operator[](std::string_view name) const {
   const auto at = numbers_.find(std::string(name));
-  if (at == numbers_.end()) throw failure("the Weft in this process does not tell of " + std::string(name) + ": it is older than this command");
+  if (at == numbers_.end())
+    throw failure("the Weft in this process does not tell of " + std::string(name) + ": it is older than this command");
   return at->second;
 }
 

@@ -62,7 +62,8 @@ look::look(const process& p, memory& m, const layout& l, std::size_t stack_bytes
     one.of_a_hub = std::any_of(hubs.begin(), hubs.end(), [&](const hub& h) { return h.os_thread == t; });
     if (const auto regs = hold.registers(t)) {
       one.at = of_stopped(*regs);
-      if (stack_bytes != 0) m.fetch({{one.at.value[registers::rsp], one.at.value[registers::rsp] + std::min<std::size_t>(stack_bytes, 64 << 10)}});
+      const address top = one.at.value[registers::rsp];
+      if (stack_bytes != 0) m.fetch({{top, top + stack_bytes}});
     }
     threads.push_back(std::move(one));
   }

@@ -19,7 +19,7 @@ std::string summary(const process& p, const look& seen) {
     if (f.service) continue;
     ++shown;
     if (f.green) ++threads;
-    ++states[f.state == fiber_state::parked ? "parked" : f.state == fiber_state::running ? "running" : f.state == fiber_state::ready ? "ready" : "not begun"];
+    ++states[words::plain_state(f)];
   }
   std::string out = "process " + std::to_string(p.pid()) + " (" + printable(p.name()) + "): " + grouped(shown) +
                     (threads == shown ? " green thread" : " fiber") + (shown == 1 ? "" : "s");
@@ -47,7 +47,8 @@ void print_table(const look& seen, words& w, bool all) {
   for (const fiber& f : seen.fibers) {
     if (f.service && !all) continue;
     const std::uint64_t waited = seen.waited(f);
-    std::vector<std::string> row = {w.id(f), words::kind(f), w.name(f), w.state(f), f.wait.since != 0 ? duration(waited) : "", w.waits_for(f)};
+    const std::string age = f.wait.since != 0 ? duration(waited) : "";
+    std::vector<std::string> row = {w.id(f), words::kind(f), w.name(f), w.state(f), age, w.waits_for(f)};
     if (several) row.insert(row.begin(), hub_name(seen, f));
     t.add(row);
   }
@@ -126,10 +127,8 @@ void print_json(const process& p, const look& seen, words& w, bool all) {
 void print_threads(const process& p, const look& seen) {
   std::printf("process %d (%s) is under Weft and has no fibers yet: it has not made a second thread, or used the API\n", p.pid(),
               printable(p.name()).c_str());
-  table t({"OS THREAD", "NAME", "IN THE KERNEL"});
-  for (const os_thread& o : seen.threads)
-    t.add({std::to_string(o.id), printable(o.name),
-           o.call.what == kernel_call::kind::blocked ? system_call_name(o.call.number) : o.call.what == kernel_call::kind::running ? "no: it computes" : "?"});
+  table t({"OS THREAD", "NAME", "DOES"});
+  for (const os_thread& o : seen.threads) t.add({std::to_string(o.id), printable(o.name), words::doing(o)});
   std::fputs(t.text(terminal_width()).c_str(), stdout);
 }
 

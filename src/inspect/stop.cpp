@@ -67,8 +67,11 @@ void stopped::wait_for_all() {
     auto& [thread, h] = *at;
     int status = 0;
     pid_t got = 0;
-    for (auto pause = 20us; (got = waitpid(thread, &status, __WALL | WNOHANG)) == 0 && clock::now() < until; pause = std::min(pause * 2, 1000us))
+    auto pause = 20us;
+    while ((got = waitpid(thread, &status, __WALL | WNOHANG)) == 0 && clock::now() < until) {
       std::this_thread::sleep_for(pause);
+      pause = std::min(pause * 2, 1000us);
+    }
     if (got == 0) {
       ++at;
       continue;

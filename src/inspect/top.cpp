@@ -94,7 +94,8 @@ std::string head(const process& p, const sample& now, const sample& before, doub
   const std::time_t t = std::time(nullptr);
   std::strftime(text, sizeof text, "%H:%M:%S", std::localtime(&t));
   return std::string(text) + "  process " + std::to_string(p.pid()) + " (" + printable(p.name()) + "), CPU " +
-         percent((now.cpu - before.cpu) / seconds) + ": " + grouped(running + ready + parked) + " fibers, " + grouped(running) + " running, " +
+         percent((now.cpu - before.cpu) / seconds) + ": " + grouped(running + ready + parked) + " fibers, " + grouped(running) +
+         " running, " +
          grouped(ready) + " ready, " + grouped(parked) + " parked\n";
 }
 
@@ -110,7 +111,8 @@ std::string hub_rows(const sample& now, const sample& before, double seconds) {
     }));
     // Little's law: who stands in a queue of that length waits so long at that rate.
     const std::uint64_t switches = h.switches - old->switches;
-    const std::string delay = ready == 0 ? "-" : switches == 0 ? "for ever" : duration(static_cast<std::uint64_t>(static_cast<double>(ready) * seconds * 1e9 / static_cast<double>(switches)));
+    const double waiting = static_cast<double>(ready) * seconds * 1e9 / static_cast<double>(std::max<std::uint64_t>(switches, 1));
+    const std::string delay = ready == 0 ? "-" : switches == 0 ? "for ever" : duration(static_cast<std::uint64_t>(waiting));
     t.add({std::to_string(h.thread), rate(h.switches, old->switches, seconds), rate(h.parks, old->parks, seconds),
            rate(h.polls, old->polls, seconds), rate(h.io_events, old->io_events, seconds), rate(h.timers_fired, old->timers_fired, seconds),
            rate(h.offloads, old->offloads, seconds), rate(h.created, old->created, seconds), grouped(ready), delay});
@@ -171,7 +173,8 @@ std::string busiest_rows(const process& p, std::vector<activity> all, double sec
   for (const activity& a : all) {
     if (t.rows() == rows) break;
     const fiber& f = *a.who;
-    t.add({f.tid != 0 ? std::to_string(f.tid) : hex(f.at), f.name.empty() ? (f.kind == fiber_kind::main ? "main" : printable(p.name())) : printable(f.name),
+    const std::string name = !f.name.empty() ? f.name : f.kind == fiber_kind::main ? "main" : f.green ? p.name() : "";
+    t.add({f.tid != 0 ? std::to_string(f.tid) : hex(f.at), printable(name),
            percent(a.ran), rate(a.waits, 0, seconds), f.state == fiber_state::parked ? printable(f.wait.reason) : "runs"});
   }
   return t.rows() == 0 ? "nobody ran\n" : t.text(terminal_width());
@@ -197,8 +200,8 @@ int top(const top_options& o) {
     sample now = take(p, m, r);
     const double seconds = std::chrono::duration<double>(now.at - before.at).count();
     const auto all = activities(now, before, seen, looks);
-    const std::string text = head(p, now, before, seconds) + (now.hubs.empty() ? "no fibers yet\n" : hub_rows(now, before, seconds)) + "\n" +
-                             reason_rows(all, seconds) + "\n" + busiest_rows(p, all, seconds, o.rows);
+    const std::string text = head(p, now, before, seconds) + (now.hubs.empty() ? "no fibers yet\n" : hub_rows(now, before, seconds)) +
+                             "\n" + reason_rows(all, seconds) + "\n" + busiest_rows(p, all, seconds, o.rows);
     std::printf("%s%s%s", terminal ? "\033[H\033[2J" : "", text.c_str(), terminal ? "" : "\n");
     std::fflush(stdout);
     before = std::move(now);

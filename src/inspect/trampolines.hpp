@@ -1,7 +1,7 @@
 // Weft's trampolines in a process: which instruction of the original code each address in one stands for.
 //
-// A thread that sleeps in a system call which was passed on to the kernel stands in one. They are described to the process's own unwinder in
-// .eh_frame sections that lie in memory (src/patch/unwind_table.cpp), of which this reads just what is written there.
+// A thread that sleeps in a system call which was passed on to the kernel stands in one. They are described to the process's own unwinder
+// in .eh_frame sections that lie in memory (src/patch/unwind_table.cpp), of which this reads just what is written there.
 #pragma once
 
 #include <cstdint>

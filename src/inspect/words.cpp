@@ -9,7 +9,7 @@ namespace weft::inspect {
 namespace {
 
 constexpr const char* call_names[] = {
-#include "syscall_names.inc"
+#include <syscall_names.inc>
 };
 
 constexpr std::size_t descriptors_named = 4;
@@ -47,6 +47,15 @@ const char* words::kind(const fiber& f) {
   return "?";
 }
 
+std::string words::doing(const os_thread& t) {
+  switch (t.call.what) {
+    case kernel_call::kind::running: return "computes";
+    case kernel_call::kind::blocked: return "sleeps in " + system_call_name(t.call.number);
+    case kernel_call::kind::unknown: break;
+  }
+  return "?";
+}
+
 std::string words::blocked_in(const hub& h) const {
   if (h.sleeping) return {};
   for (const os_thread& t : seen_.threads)
@@ -54,19 +63,20 @@ std::string words::blocked_in(const hub& h) const {
   return {};
 }
 
-std::string words::state(const fiber& f) const {
-  std::string out;
+const char* words::plain_state(const fiber& f) {
   switch (f.state) {
-    case fiber_state::created: out = "not begun"; break;
-    case fiber_state::ready: out = "ready"; break;
-    case fiber_state::running: {
-      const std::string call = seen_.is_running(f) ? blocked_in(seen_.hubs[f.hub]) : "";
-      out = call.empty() ? "running" : "blocked";
-      break;
-    }
-    case fiber_state::parked: out = "parked"; break;
-    case fiber_state::done: out = "done"; break;
+    case fiber_state::created: return "not begun";
+    case fiber_state::ready: return "ready";
+    case fiber_state::running: return "running";
+    case fiber_state::parked: return "parked";
+    case fiber_state::done: return "done";
   }
+  return "?";
+}
+
+std::string words::state(const fiber& f) const {
+  std::string out = plain_state(f);
+  if (f.state == fiber_state::running && seen_.is_running(f) && !blocked_in(seen_.hubs[f.hub]).empty()) out = "blocked";
   if (f.cancelled) out += ", cancelled";
   return out;
 }
@@ -142,7 +152,8 @@ std::string told(const circle& c, const words& w) {
   for (std::size_t i = 0; i < c.size(); ++i) {
     const fiber* other = c[(i + 1) % c.size()];
     out += "  " + who(c[i]) + " waits for ";
-    out += c[i]->wait.holder != 0 ? "the lock " + hex(c[i]->wait.futex) + ", which " + who(other) + " holds\n" : "the end of " + who(other) + "\n";
+    const bool lock = c[i]->wait.holder != 0;
+    out += lock ? "the lock " + hex(c[i]->wait.futex) + ", which " + who(other) + " holds\n" : "the end of " + who(other) + "\n";
   }
   return out;
 }

@@ -17,6 +17,8 @@ public:
   std::string id(const fiber& f) const;
   std::string name(const fiber& f) const;
   static const char* kind(const fiber& f);
+  static const char* plain_state(const fiber& f);
+  // With what is remarkable about it: blocked in the kernel, cancelled.
   std::string state(const fiber& f) const;
   // "recv on 7 (tcp 127.0.0.1:80 <-> 127.0.0.1:4711)", "lock 0x5581 held by 16777217 (worker)"; empty unless it is parked.
   std::string waits_for(const fiber& f);
@@ -27,6 +29,8 @@ public:
   const fiber* current_of(const hub& h) const { return by_address(h.current); }
   // Where the kernel has the thread of a hub, when its fiber made a call that blocks all others; empty: it computes, or polls.
   std::string blocked_in(const hub& h) const;
+  // "computes", "sleeps in read".
+  static std::string doing(const os_thread& t);
   descriptors& files() { return files_; }
 
 private:

@@ -160,7 +160,8 @@ TEST_CASE("descriptors with their peers, running threads and those alike are tol
   CHECK(has(line_with(groups, "futex 0x"), "20  thread"));
 
   // Taken while it runs, a backtrace of who computes may meet Weft's own code: between ticks it does not.
-  const std::string bt = ask_until({"bt", s.id()}, [](const std::string& out) { return has(paragraph_with(out, "\"busy\""), "compute_for_long"); });
+  const std::string bt = ask_until(
+      {"bt", s.id()}, [](const std::string& out) { return has(paragraph_with(out, "\"busy\""), "compute_for_long"); });
   CAPTURE(bt);
   CHECK(has(paragraph_with(bt, "20 threads:"), "pthread_cond_wait"));
   CHECK(has(paragraph_with(bt, "\"busy\""), "compute_for_long"));
@@ -193,7 +194,8 @@ TEST_CASE("subject: waits that the kernel does not restart" * doctest::skip()) {
   if (read(0, &c, 1) != 1) std::abort();
   int ends[2];
   const timeval limit{50, 0};
-  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0 || setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0) std::abort();
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0 || setsockopt(ends[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0)
+    std::abort();
   // And with company: the waits of threads are Weft's, the kernel's wait is its poller's.
   start(t, [](void* end) -> void* {
     say("in recv \n");
@@ -219,7 +221,8 @@ TEST_CASE("looking makes no call of the program fail with EINTR") {
   REQUIRE(write(s.input, "x", 1) == 1);
   REQUIRE(s.says("event"));
   REQUIRE(s.says("in recv \n"));
-  const std::string parked = ask_until({"ps", s.id()}, [](const std::string& out) { return has(out, "recv on ") && has(out, "poll on 0 (pipe)"); });
+  const std::string parked =
+      ask_until({"ps", s.id()}, [](const std::string& out) { return has(out, "recv on ") && has(out, "poll on 0 (pipe)"); });
   CHECK(has(parked, "recv on "));
   for (int n = 0; n < 5; ++n) CHECK(weft({"ps", s.id()}).exit_code == 0);
   CHECK(s.end() == 0);
