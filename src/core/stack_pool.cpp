@@ -55,7 +55,9 @@ unsigned stack_pool::size_class(std::size_t bytes) noexcept {
 bool stack_pool::grow(unsigned log2) noexcept {
   size_list& list = lists_[log2];
   std::size_t slots = list.next_slots != 0 ? list.next_slots : first_slots;
+  const std::size_t at_most = sys::reservable(most_slots << largest_log2);
   for (; slots > 0; slots /= 4) {
+    if (slots > 1 && slots << log2 > at_most) continue;
     // Descriptors lie in front, on pages of their own; the mapping is one, whatever the number of stacks.
     const std::size_t head = sys::round_up(sizeof(chunk) + slots * sizeof(stack), sys::page_size);
     const std::size_t bytes = slots << log2;

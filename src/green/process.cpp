@@ -2,6 +2,7 @@
 #include "core/switch.hpp"
 #include "green/begin.hpp"
 #include "green/clocks.hpp"
+#include "green/credentials.hpp"
 #include "green/end.hpp"
 #include "green/fork.hpp"
 #include "green/names.hpp"
@@ -95,6 +96,7 @@ void in_forked_child(hub& h) noexcept {
   if (me == nullptr) return;
   stats_after_fork();
   particulars_after_fork();
+  credentials_after_fork();
   io::forget_calls_of_threads(h);
   each([&](thread& t) {
     if (&t == me) return;

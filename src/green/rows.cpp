@@ -27,6 +27,7 @@ door_answer below(door_frame* frame, long nr) noexcept {
 void put_rows() noexcept {
   put(thread_rows());
   put(identity_rows());
+  put(credential_rows());
   put(process_rows());
   put(shared_memory_rows());
   put(stack_rows());

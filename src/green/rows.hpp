@@ -35,6 +35,7 @@ door_answer below(door_frame* frame, long nr) noexcept;
 // Each file of handlers has its own.
 green_rows thread_rows() noexcept;    // clone.cpp, end.cpp
 green_rows identity_rows() noexcept;  // identity.cpp
+green_rows credential_rows() noexcept;  // credentials.cpp
 green_rows process_rows() noexcept;   // process.cpp
 green_rows stack_rows() noexcept;     // stacks.cpp
 green_rows scheduling_rows() noexcept;  // scheduling.cpp

@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "green/credentials.hpp"
 #include "green/signals.hpp"
 #include "io/door.hpp"
 #include "io/user_memory.hpp"
@@ -141,6 +142,7 @@ door_answer on_tgkill(door_frame* f, long nr) noexcept {
   if (signal_caller() == nullptr || static_cast<int>(f->rdi) <= 0 || static_cast<int>(f->rsi) <= 0) return below(f, nr);
   bool foreign;
   if (!is_own_process(f->rdi)) return target(f->rsi, foreign) == nullptr && foreign ? below(f, nr) : answer(-ESRCH);
+  if (static_cast<int>(f->rdx) == credentials_signal) ask_for_credentials(*signal_caller());
   return send(f, nr, f->rsi, static_cast<int>(f->rdx), from_me(static_cast<int>(f->rdx)));
 }
 

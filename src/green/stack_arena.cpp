@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <sys/mman.h>
-#include <sys/resource.h>
 
 #include "sys/atomic.hpp"
 #include "sys/features.hpp"
@@ -97,15 +96,8 @@ chunk* chunk_at(std::uint64_t at) noexcept {
 
 std::uint64_t base_of(const chunk& c, const slot& s) noexcept { return c.base + static_cast<std::uint64_t>(&s - c.all) * c.size; }
 
-// Address space that is limited is not reserved for what may never come.
-std::uint64_t reservable() noexcept {
-  rlimit limit{};
-  if (sys::raw(SYS_prlimit64, 0, RLIMIT_AS, nullptr, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return most_bytes;
-  return limit.rlim_cur / 32;
-}
-
 bool add_chunk(size_class& of) noexcept {
-  const std::uint64_t at_most = reservable();
+  const std::uint64_t at_most = sys::reservable(most_bytes);
   for (std::uint64_t slots = of.next_slots; slots > 0; slots /= 4) {
     if (slots > 1 && slots * of.size > at_most) continue;
     std::uint64_t head = pages_up(sizeof(chunk) + slots * sizeof(slot));

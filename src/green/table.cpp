@@ -26,7 +26,9 @@ thread the_leader;
 
 // Without room for two million threads, room for fewer.
 bool reserve() noexcept {
+  const std::size_t most = sys::reservable(at_most * sizeof(thread));
   for (std::size_t bytes = at_most * sizeof(thread); bytes >= grown_by; bytes /= 2) {
+    if (bytes > most && bytes / 2 >= grown_by) continue;
     const long at = sys::raw(SYS_mmap, nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at < 0 && at > -4096) continue;
     table = reinterpret_cast<thread*>(at);

@@ -31,6 +31,9 @@ inline std::size_t length(const char* s) noexcept {
 void* map(std::size_t bytes) noexcept;
 void unmap(void* at, std::size_t bytes) noexcept;
 
+// How much address space may be reserved at once for what may never come: `most`, or a small part of a limit that is in force now.
+std::size_t reservable(std::size_t most) noexcept;
+
 constexpr std::size_t round_up(std::size_t n, std::size_t to) noexcept { return (n + to - 1) / to * to; }
 
 }  // namespace weft::sys

@@ -473,6 +473,28 @@ PLAY(credentials_dropped_by_a_thread) {
   DO(seteuid(0));
 }
 
+/* What a call does here depends on what it finds: made twice, it would change more. */
+static void *say_users(void *arg) {
+  char c;
+  uid_t r, e, s;
+  MUST(read(pair[0], &c, 1));
+  MUST(getresuid(&r, &e, &s));
+  say("users %d %d %d", (int)r, (int)e, (int)s);
+  return arg;
+}
+
+PLAY(credentials_changed_once_for_all_threads) {
+  unix_pair(SOCK_STREAM, pair);
+  if (getuid() != 0) return;
+  pthread_t all[3];
+  for (int i = 0; i < 3; ++i) all[i] = start(say_users, NULL);
+  for (int i = 0; i < 3; ++i) let_block(all[i]);
+  DO(setresuid(1004, 1004, -1));
+  DO(setuid(0));
+  for (int i = 0; i < 3; ++i) tell(pair[1]);
+  for (int i = 0; i < 3; ++i) finish(all[i]);
+}
+
 /* -- limits, directories and umask belong to the process */
 
 static void *change_directory(void *arg) {

@@ -190,6 +190,15 @@ PLAY(words_on_100_stacks) {
   say("%ld wrong", wrong);
 }
 
+/* Address space that is limited goes to the stacks, not into what somebody might need one day. */
+PLAY(stacks_in_a_limited_space) {
+  const struct rlimit limit = {800 << 20, 800 << 20};
+  pthread_t all[20];
+  DO(setrlimit(RLIMIT_AS, &limit));
+  for (long i = 0; i < 20; ++i) all[i] = start(keep_words, (void *)i);
+  for (int i = 0; i < 20; ++i) finish(all[i]);
+}
+
 /* A stack that served one thread serves the next one: nothing of it can be relied on but that it works. */
 PLAY(stacks_in_turn) {
   long sum = 0;
