@@ -16,7 +16,7 @@ import sys
 import tempfile
 
 BLAMED = re.compile(r"weft audit:   (\d+) (.*)(?<!made inline)$")
-TRIES = 3
+TRIES = 5
 KERNEL_LOCKS = 3
 HUB = re.compile(r"weft audit: thread \d+: (\d+) voluntary switches, (\d+) in (\d+) blocked waits .*: (ok|FAILED)$")
 

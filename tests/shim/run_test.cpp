@@ -225,7 +225,7 @@ TEST_CASE("a process with a thread ends as it is told" * doctest::skip()) {
     if (child != 0) {
       int status = 0;
       waitpid(child, &status, 0);
-      std::printf("\nchild=%d\n", status);
+      std::printf("\nchild=%d\n", status & ~0x80);  // without the bit of a core: a machine that pipes cores makes one
       std::fflush(stdout);
       _exit(0);
     }

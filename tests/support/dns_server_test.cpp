@@ -133,8 +133,8 @@ TEST_CASE("an answer too big for UDP is truncated there and whole by TCP") {
   CHECK(server.stop()["tcp"] == 1);
 }
 
-TEST_CASE("delayed answers are in flight together and the most is counted") {
-  dns_process server({"--wildcard", "w.test=127.0.0.2", "--delay-ms", "200"});
+TEST_CASE("held answers are in flight together, leave in order, and the most is counted") {
+  dns_process server({"--wildcard", "w.test=127.0.0.2", "--delay-ms", "10", "--hold", "50"});
   client udp(server.port(), SOCK_DGRAM);
   for (std::uint16_t i = 0; i < 50; ++i) udp.send(query(i, "n.w.test", type::a));
   std::vector<unsigned> ids;
