@@ -56,7 +56,7 @@ A fiber that does not run cannot be stepped: step, next and stepi go on with the
         super().__init__("fiber", gdb.COMMAND_STACK, gdb.COMPLETE_NONE, True)
 
     def complete(self, text, word):
-        return weft_completion(word) + [w for w in ("apply", "off", "variables") if w.startswith(word)]
+        return weft_completion(word) + [w for w in ("apply", "core", "off", "variables") if w.startswith(word)]
 
     def invoke(self, argument, from_tty):
         self.dont_repeat()
@@ -211,6 +211,7 @@ def weft_install():
     WeftFiberOff()
     WeftFiberVariables()
     WeftFiberTls()
+    WeftFiberCore()
     gdb.unwinder.register_unwinder(None, weft_unwinder, True)
     gdb.unwinder.register_unwinder(None, weft_site_unwinder, True)
     gdb.events.cont.connect(weft_state.forget)

@@ -33,6 +33,7 @@ bool reserve() noexcept {
     if (at < 0 && at > -4096) continue;
     table = reinterpret_cast<thread*>(at);
     reserved = bytes;
+    sys::raw(SYS_madvise, at, bytes, MADV_DONTDUMP);  // gdb's gcore would write all of it
     return true;
   }
   return false;
@@ -42,6 +43,7 @@ bool grow() noexcept {
   if (table == nullptr && !reserve()) return false;
   if (usable + grown_by > reserved) return false;
   if (sys::raw(SYS_mprotect, reinterpret_cast<char*>(table) + usable, grown_by, PROT_READ | PROT_WRITE) != 0) return false;
+  sys::raw(SYS_madvise, reinterpret_cast<char*>(table) + usable, grown_by, MADV_DODUMP);
   usable += grown_by;
   return true;
 }

@@ -231,7 +231,7 @@ def threads_live():
 
 def threads_core_is_made():
     run_until(threads_settled)
-    gdb.execute("generate-core-file " + os.environ["WEFT_CORE"])
+    gdb.execute("fiber core " + os.environ["WEFT_CORE"])
     run_to_the_end()
 
 

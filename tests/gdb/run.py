@@ -47,8 +47,9 @@ with tempfile.TemporaryDirectory() as scratch:
         inferior += ["LD_PRELOAD=" + shim, "WEFT_STRICT=1"]
     if "green" in options:
         inferior.append("WEFT_MODE=green")
-    # gdb's generate-core-file stops at pages that are guards without a mapping of their own.
-    inferior.append("WEFT_WITHOUT=guard")
+    elif "core" in options:
+        # gdb's generate-core-file stops at pages that are guards without a mapping of their own; "fiber core" does not.
+        inferior.append("WEFT_WITHOUT=guard")
     arguments = []
     for directory in safe:
         arguments += ["-iex", "add-auto-load-safe-path " + directory]

@@ -51,13 +51,16 @@ __attribute__((noinline)) static void stage(void) { __asm__ volatile(""); }
 
 int main(void) {
   pthread_t threads[4];
+  pthread_attr_t small;  /* core dumps hold all stacks */
   mine = 100;
+  pthread_attr_init(&small);
+  pthread_attr_setstacksize(&small, 256 * 1024);
   if (pipe(ends) != 0) return 1;
   pthread_barrier_init(&both, NULL, 2);
-  pthread_create(&threads[0], NULL, forwards, NULL);
-  pthread_create(&threads[1], NULL, backwards, NULL);
-  pthread_create(&threads[2], NULL, reads, NULL);
-  pthread_create(&threads[3], NULL, computes, NULL);
+  pthread_create(&threads[0], &small, forwards, NULL);
+  pthread_create(&threads[1], &small, backwards, NULL);
+  pthread_create(&threads[2], &small, reads, NULL);
+  pthread_create(&threads[3], &small, computes, NULL);
   while (!looked) {
     usleep(1000);
     stage();
