@@ -42,6 +42,10 @@ namespace {
 
 using core::stack_pool;
 
+static_assert(offsetof(greenlet_tree, current) == core::greenlet_tree_current_at && offsetof(greenlet_tree, live) == core::greenlet_tree_live_at);
+static_assert(offsetof(greenlet_base, context) == core::greenlet_context_at && offsetof(greenlet_base, is_root) == core::greenlet_is_root_at &&
+              offsetof(greenlet_base, parent) == core::greenlet_parent_at && offsetof(greenlet_base, next) == core::greenlet_next_at);
+
 // Stacks of the greenlets of one OS thread, shared by its trees.
 struct thread_stacks {
   stack_pool pool;
@@ -49,7 +53,6 @@ struct thread_stacks {
 
 struct family : greenlet_tree {
   greenlet_base root;
-  greenlet_base* live = nullptr;      // begun and not over, without the root
   std::uint64_t thread = 0;           // as fs, but kept when the fiber is over
   greenlet_base* left = nullptr;      // who was left, for greenlet_arrived
   std::exception_ptr thrown;          // on its way

@@ -2,10 +2,15 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 #include "weft/detail/runtime.hpp"
 
 namespace weft::core {
+
+// Where debuggers look (inspect/debug_layout.cpp, which cannot include the structs); greenlet.cpp asserts it.
+inline constexpr std::uint32_t greenlet_tree_current_at = 16, greenlet_tree_live_at = 56;
+inline constexpr std::uint32_t greenlet_context_at = 0, greenlet_is_root_at = 17, greenlet_parent_at = 32, greenlet_next_at = 72;
 
 // The fiber ends: its greenlets too, each by greenlet_exit. On the fiber's own stack.
 void end_greenlets(void* tree) noexcept;

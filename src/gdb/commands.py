@@ -27,7 +27,7 @@ An asterisk marks the fiber that gdb's frame commands show."""
                 except (gdb.error, gdb.GdbError) as failure:
                     top = "(%s)" % failure
                 mark = "*" if current is not None and f.at == current.at else " "
-                lines.append((mark, str(f.number), f.name or "", self.waits(process, f), top))
+                lines.append((mark, f.id(), f.name or "", self.waits(process, f), top))
         if not lines:
             gdb.write("No fibers.\n")
             return
@@ -42,7 +42,7 @@ An asterisk marks the fiber that gdb's frame commands show."""
     def waits(process, f):
         text = f.describe()
         holder = process.holder_of(f)
-        return text + ", held by %d" % holder.number if holder is not None else text
+        return text + ", held by " + holder.id() if holder is not None else text
 
 
 class WeftFiberCommand(gdb.Command):
@@ -137,7 +137,7 @@ Usage: fiber apply all | NUMBER[-NUMBER]... [-q] [-s] COMMAND
             wanted, words = [f for f in process.fibers if not f.service], words[1:]
         else:
             count = 0
-            while count < len(words) and re.fullmatch(r"\d+(-\d+)?", words[count]):
+            while count < len(words) and re.fullmatch(r"\d+(-\d+|\.\d+)?", words[count]):
                 count += 1
             if count == 0:
                 raise WeftError("Which fibers? fiber apply all | NUMBER[-NUMBER]... COMMAND")
@@ -178,7 +178,7 @@ def weft_listed(process, words):
         bounds = re.fullmatch(r"(\d+)-(\d+)", word)
         if bounds:
             low, high = map(int, bounds.groups())
-            found += [f for f in process.fibers if low <= f.number <= high]
+            found += [f for f in process.fibers if low <= f.number <= high and not f.part]
         else:
             found.append(process.find(word))
     return found
@@ -200,7 +200,7 @@ def weft_completion(word):
         process = WeftProcess.now()
     except gdb.error:
         return []
-    names = [f.name for f in process.fibers if f.name and " " not in f.name] + [str(f.number) for f in process.fibers]
+    names = [f.name for f in process.fibers if f.name and " " not in f.name] + [f.id() for f in process.fibers]
     return [name for name in names if name.startswith(word)]
 
 

@@ -26,7 +26,7 @@ class WeftFiber:
 
     def __init__(self, layout, at, hub):
         self.layout, self.at, self.hub = layout, at, hub
-        self.number = 0
+        self.number, self.part = 0, ""
         it = WeftStruct(layout, at, "fiber")
         flags = it["flags"]
         self.state = self.STATES[min(it["state"], 4)]
@@ -62,11 +62,30 @@ class WeftFiber:
             leads = hub.lwp == layout.inferior.pid
             self.name = self.name or ("main" if leads else "main of LWP %d" % hub.lwp)
 
-    def kind(self):
-        return "task" if self.task else "thread" if self.green else "fiber"
+    def id(self):
+        return "%d%s" % (self.number, self.part)
+
+    def greenlets(self):
+        """Those of its stacks on which it does not stand: suspended greenlets and stackful generators, and its own stack."""
+        layout = self.layout
+        tree = self.extra and layout.member(self.extra, "extra.greenlets")
+        if not tree:
+            return
+        current = layout.member(tree, "greenlet_tree.current")
+        at, seen = layout.member(tree, "greenlet_tree.live"), []
+        while at and at not in seen and len(seen) < 1_000_000:
+            seen.append(at)
+            at = layout.member(at, "greenlet.next")
+        root = seen[0] if seen else 0
+        while root and not layout.member(root, "greenlet.is_root"):
+            root = layout.member(root, "greenlet.parent")
+        seen.reverse()  # the last one comes first in the list
+        for i, at in enumerate(seen + [root] if root else []):
+            if at != current:
+                yield WeftGreenlet(self, at, i + 1)
 
     def title(self):
-        words = "%s %d" % ("Fiber", self.number)
+        words = "Fiber " + self.id()
         if self.name:
             words += ' "%s"' % self.name
         return words + " (%s)" % self.describe()
@@ -87,6 +106,23 @@ class WeftFiber:
         if self.futex is not None:
             words[-1] += " at 0x%x" % self.futex
         return ", ".join(words)
+
+
+class WeftGreenlet(WeftFiber):
+    """A stack of a fiber's on which it does not stand."""
+
+    def __init__(self, owner, at, part):
+        self.__dict__.update(owner.__dict__)
+        self.owner, self.at, self.part = owner, at, ".%d" % part
+        self.context = owner.layout.member(at, "greenlet.context")
+        self.live = self.task = self.is_main = False
+        self.state, self.name, self.tid = "suspended", None, None
+        self.awaits = self.leaf = self.waiter = 0
+        self.fd = self.futex = self.reason = None
+        self.own = bool(owner.layout.member(at, "greenlet.is_root"))
+
+    def describe(self):
+        return "its own stack, suspended" if self.own else "greenlet, suspended"
 
 
 class WeftProcess:
@@ -228,6 +264,7 @@ class WeftProcess:
             now[f.at] = f.number
         self.numbers[key], self.highest[key] = now, highest
         self.fibers.sort(key=lambda f: f.number)
+        self.fibers = [g for f in self.fibers for g in [f, *f.greenlets()]]
 
     @classmethod
     def forget(cls, inferior):
@@ -256,11 +293,9 @@ class WeftProcess:
     def find(self, text):
         """A fiber by number, name, thread id or address."""
         text = text.strip()
-        if text.isdigit():
-            number = int(text)
-            for f in self.fibers:
-                if f.number == number:
-                    return f
+        for f in self.fibers:
+            if text == f.id():
+                return f
         for f in self.fibers:
             if text.strip('"') == f.name:
                 return f
@@ -269,6 +304,6 @@ class WeftProcess:
         except (gdb.error, ValueError):
             raise WeftError("No fiber %s." % text) from None
         for f in self.fibers:
-            if value in (f.at, f.tid) or (value == f.number and not text.isdigit()):
+            if value in (f.at, f.tid) or (value == f.number and not (text.isdigit() or f.part)):
                 return f
         raise WeftError("No fiber %s." % text)

@@ -2,6 +2,7 @@
 #include "inspect/debug_layout.hpp"
 
 #include "core/fd_table.hpp"
+#include "core/greenlet.hpp"
 #include "core/hub.hpp"
 #include "core/switch_x86_64.hpp"
 #include "green/thread.hpp"
@@ -185,6 +186,14 @@ constexpr layout_number numbers[] = {
     {"thread.signals.mask", offsetof(thread, signals) + offsetof(signal_state, mask), 8},
     {"thread.signals.pending", offsetof(thread, signals) + offsetof(signal_state, pending), 8},
     WEFT_NUMBER("thread:first_tid", green::first_tid),
+
+    // -- greenlets: extra.greenlets is the tree of a fiber that has some
+    {"greenlet_tree.current", core::greenlet_tree_current_at, 8},
+    {"greenlet_tree.live", core::greenlet_tree_live_at, 8},  // by greenlet.next
+    {"greenlet.context", core::greenlet_context_at, 8},      // as a fiber's
+    {"greenlet.parent", core::greenlet_parent_at, 8},
+    {"greenlet.is_root", core::greenlet_is_root_at, 1},      // the fiber's own stack
+    {"greenlet.next", core::greenlet_next_at, 8},
 
     // -- coroutines
     WEFT_NUMBER("suspension:size", sizeof(suspension)),

@@ -8,6 +8,7 @@
 #include "weft/async.hpp"
 #include "weft/event.hpp"
 #include "weft/fiber.hpp"
+#include "weft/fiber_generator.hpp"
 #include "weft/io.hpp"
 #include "weft/task.hpp"
 
@@ -50,6 +51,20 @@ weft::task<int> middle(int x) {
 
 [[gnu::noinline]] void stage() { asm volatile(""); }
 
+template <class Y>
+[[gnu::noinline]] void yields_deep(Y& yield, int depth) {
+  if (depth > 0) return yields_deep(yield, depth - 1);
+  for (int n = 0;; ++n) yield(11 * n);  // line of the yield
+}
+
+[[gnu::noinline]] int asks() {
+  weft::fiber_generator<int> numbers([](auto& yield) { yields_deep(yield, 2); });
+  int sum = 0;
+  for (int i = 0; i < 3; ++i) sum += *numbers.next();
+  happened.wait();
+  return sum + *numbers.next();
+}
+
 // A hub of its own, with one fiber.
 void other_thread() {
   auto f = weft::spawn({.name = "elsewhere"}, [] { return reads(pipe_of_other[0]); });
@@ -65,6 +80,7 @@ int main() {
   auto reader = weft::spawn({.name = "reader"}, [] { return reads(pipe_of_reader[0]); });
   auto task = weft::spawn({.name = "task"}, middle(5));
   auto awaiter = weft::spawn({.name = "awaiter"}, awaits);
+  auto asker = weft::spawn({.name = "asker"}, asks);
   auto sleeper = weft::spawn([] { weft::this_fiber::sleep_for(std::chrono::hours(1)); });
   while (looked == 0) {
     weft::this_fiber::sleep_for(std::chrono::milliseconds(1));
@@ -75,7 +91,7 @@ int main() {
   if (write(pipe_of_reader[1], "a", 1) != 1 || write(pipe_of_other[1], "b", 1) != 1) return 1;
   other.join();
   sleeper.cancel();
-  const int sum = deep.get() + reader.get() + task.get() + awaiter.get() + late.get();
-  std::printf("sum %d\n", sum);  // 61 + 4339 + 13 + 103 + 7
-  return sum == 61 + 4339 + 13 + 103 + 7 ? 0 : 1;
+  const int sum = deep.get() + reader.get() + task.get() + awaiter.get() + late.get() + asker.get();
+  std::printf("sum %d\n", sum);
+  return sum == 61 + 4339 + 13 + 103 + 7 + 66 ? 0 : 1;
 }

@@ -52,6 +52,15 @@ def up_to(function, nth=1):
     raise AssertionError("no frame of %s in\n%s" % (function, say("backtrace")))
 
 
+def up_to_function_like(words):
+    frame = gdb.selected_frame()
+    while frame is not None and words not in (frame.name() or ""):
+        frame = frame.older()
+    require(frame is not None, "no frame like", words, say("backtrace"))
+    frame.select()
+    return frame
+
+
 def value(expression):
     return int(gdb.parse_and_eval(expression))
 
@@ -85,7 +94,7 @@ def run_to_the_end():
 
 def fibers_settled():
     seen = rows()
-    wanted = ("deep", "reader", "task", "awaiter", "elsewhere")
+    wanted = ("deep", "reader", "task", "awaiter", "asker", "elsewhere")
     return all(name in seen and "parked" in seen[name][1] for name in wanted) and "sleep" in say("info fibers")
 
 
@@ -127,6 +136,12 @@ def look_at_fibers():
             variables = say("fiber variables")
             require("twice = %d" % (2 * begun_with + 2) in variables and "x = %d" % (begun_with + 1) in variables, variables)
     require(any(n.split("::")[-1] == "awaits" for n in names()[2:]), say("backtrace"))
+
+    # A stack of the fiber's on which it does not stand: a generator.
+    say("fiber %d.1" % seen["asker"][0])
+    frame = up_to_function_like("yields_deep")
+    require(frame.find_sal().line == line_of("fibers.cpp", "line of the yield"), frame.find_sal())
+    require(value("n") == 2 and value("depth") == 0, say("info locals"))
 
     for part in say("fiber apply all backtrace").split("\nFiber ")[1:]:
         if "main of LWP" not in part:  # which begins in libraries

@@ -38,6 +38,7 @@ struct greenlet_tree {
   // Not 0: who arrives goes through greenlet_arrived. Bits of greenlet_after.
   std::uint32_t after = 0;
   std::uint32_t scoped = 0;        // suspended greenlets that are inside cancel scopes of their own
+  greenlet_base* live = nullptr;   // those that have begun and are not over, without the root
   greenlet_value slot;             // what is on its way, besides plain switches
 };
 
