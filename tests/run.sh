@@ -8,7 +8,7 @@
 #     --again   up to five tests that failed beside others are run twice more, alone: those that pass both times are printed as
 #               unsteady, with what they said, and count as passed (for CI; each is a bug to be mended)
 #     --suite   only that suite: unit, insides, io, shim, libraries, compat, faults, differential, audit, green,
-#               examples, support, tree
+#               packaging, examples, support, tree
 #     --without all but that suite. TEST: names as meson knows them.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -38,7 +38,7 @@ export ASAN_OPTIONS=${ASAN_OPTIONS:-abort_on_error=0:detect_leaks=1:detect_stack
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-halt_on_error=1:print_stacktrace=1}
 export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1:second_deadlock_stack=1}
 
-weft_install "${build_packages[@]}" "${library_packages[@]}"
+weft_install "${build_packages[@]}" "${library_packages[@]}" "${packaging_packages[@]}"
 weft_build "$root/$dir" "${options[@]}"
 
 weft_say "running the tests of $dir/"

@@ -1,0 +1,55 @@
+# The Debian packages, built from the tree and installed into a clean root: debian.py SOURCE. Needs root for the clean root's chroot.
+import glob
+import os
+import re
+import shutil
+import sys
+import tempfile
+
+from checks import check, end, must, run, users_programs
+
+source = sys.argv[1]
+if os.geteuid() != 0:
+    print("skipped: a clean root is made and entered by root only")
+    sys.exit(77)
+
+with tempfile.TemporaryDirectory() as work:
+    os.chmod(work, 0o755)
+    plain = {k: v for k, v in os.environ.items() if k not in ("CFLAGS", "CXXFLAGS", "CC", "CXX")}
+    must([source + "/.packaging/build-deb", work + "/packages"], 2400, env=plain)
+    packages = sorted(glob.glob(work + "/packages/*.deb"))
+    names = [re.match(r"([a-z-]+)_", os.path.basename(p))[1] for p in packages]
+    check("the packages are weft and libweft-dev (and debug symbols)", {"weft", "libweft-dev"} <= set(names) <= {"weft", "libweft-dev", "weft-dbgsym"}, str(names))
+
+    sources = [f for f in glob.glob("/etc/apt/sources.list.d/*.sources") + glob.glob("/etc/apt/sources.list") if os.path.getsize(f) > 0]
+    root = work + "/root"
+    status, said = run(["mmdebstrap", "--variant=minbase", "--mode=root", "bookworm", root, *sources], 900)
+    if status != 0:
+        print(said[-2000:])
+        print("skipped: no clean root can be made here (network, or rights)")
+        sys.exit(77)
+    check("the clean root knows nothing of Weft", glob.glob(root + "/usr/**/*weft*", recursive=True) == [])
+    for p in packages:
+        if "dbgsym" not in p:
+            shutil.copy(p, root + "/tmp/")
+    inside = ["chroot", root, "/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "DEBIAN_FRONTEND=noninteractive"]
+    must([*inside, "sh", "-c", "apt-get -qq -y --no-install-recommends install /tmp/*.deb"], 600)
+    must(["mount", "-t", "proc", "proc", root + "/proc"])
+    try:
+        status, said = run([*inside, "weft", "doctor"])
+        check("weft doctor's trial runs green there", status == 0 and "ran green" in said, said)
+        status, said = run([*inside, "weft", "run", "--strict", "--", "perl", "-e", "sleep 0; print qq(perl\\n)"])
+        check("weft run runs a program of that root", status == 0 and said == "perl\n", said)
+        library = os.path.dirname(glob.glob(root + "/usr/lib/*/libweft.so")[0])
+        users_programs(root + "/tmp", ["-I", root + "/usr/include", "-L", library, "-lweft"], plain,
+                       [*inside, "sh", "-c", 'exec /tmp/${0##*/}'])
+        said = must([*inside, "dpkg", "-L", "weft", "libweft-dev"])
+        for file in ("/usr/bin/weft", "/usr/share/man/man1/weft.1.gz", "/usr/include/weft/weft.hpp", "/usr/lib/x86_64-linux-gnu/weft/libweft-shim.so",
+                     "/usr/lib/x86_64-linux-gnu/cmake/weft/weft-config.cmake"):
+            check(file + " is packaged", file + "\n" in said or "man" in file and ".1.gz" in said, said)
+        must([*inside, "dpkg", "--purge", "libweft-dev", "weft"])
+        left = [f for f in glob.glob(root + "/usr/**/*weft*", recursive=True)]
+        check("nothing is left once they are purged", not left, "\n".join(left))
+    finally:
+        run(["umount", root + "/proc"])
+end()
