@@ -16,7 +16,8 @@ with tempfile.TemporaryDirectory() as work:
     headers = {os.path.relpath(h, source + "/include") for h in glob.glob(source + "/include/weft/**/*.h*", recursive=True)}
     there = {os.path.relpath(h, root + "/include") for h in glob.glob(root + "/include/**/*.h*", recursive=True)}
     check(f"all {len(headers)} headers are installed, and no others", headers == there, str(headers ^ there))
-    wanted = ["bin/weft", "libexec/weft/weft-doctor", "libexec/weft/weft-trial", "share/man/man1/weft.1", "share/man/man7/weft.7",
+    wanted = ["bin/weft", "libexec/weft/weft-doctor", "libexec/weft/weft-trial", "libexec/weft/weft-inspect",
+              "share/man/man1/weft.1", "share/man/man7/weft.7",
               "share/man/man7/weft-blocking-calls.7"]
     wanted += [os.path.relpath(library, root) + "/" + f for f in ("libweft.so", "libweft.so.0", "weft/libweft-shim.so", "pkgconfig/weft.pc",
                                                                   "cmake/weft/weft-config.cmake")]
