@@ -42,8 +42,10 @@ namespace {
 
 using core::stack_pool;
 
-static_assert(offsetof(greenlet_tree, current) == core::greenlet_tree_current_at && offsetof(greenlet_tree, live) == core::greenlet_tree_live_at);
-static_assert(offsetof(greenlet_base, context) == core::greenlet_context_at && offsetof(greenlet_base, is_root) == core::greenlet_is_root_at &&
+static_assert(offsetof(greenlet_tree, current) == core::greenlet_tree_current_at &&
+              offsetof(greenlet_tree, live) == core::greenlet_tree_live_at);
+static_assert(offsetof(greenlet_base, context) == core::greenlet_context_at &&
+              offsetof(greenlet_base, is_root) == core::greenlet_is_root_at &&
               offsetof(greenlet_base, parent) == core::greenlet_parent_at && offsetof(greenlet_base, next) == core::greenlet_next_at);
 
 // Stacks of the greenlets of one OS thread, shared by its trees.
