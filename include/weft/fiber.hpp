@@ -73,7 +73,11 @@ public:
   // Distinct among living fibers.
   const void* id() const noexcept { return f_; }
 
-  detail::completion_view weft_completion() const;
+  detail::completion_view weft_completion() const {
+    if (f_ == nullptr) [[unlikely]]
+      throw_no_fiber();
+    return {f_->home, done() ? nullptr : &f_->completion, f_};
+  }
   static any_fiber weft_adopt(detail::fiber_base* f) noexcept { return any_fiber(f); }
   detail::fiber_base* weft_base() const noexcept { return f_; }
 
@@ -83,13 +87,19 @@ protected:
   // Joins; throws the failure, timeout_error, or fiber_cancelled. Afterwards there is a value.
   void wait_value(detail::nanos deadline) const;
   // The same when it is over.
-  void settle() const;
+  void settle() const {
+    f_->observed = true;
+    if (f_->result != detail::outcome::value) [[unlikely]]
+      throw_outcome();
+  }
   // Throws result_taken when it was taken before.
   void take_value() const;
 
   detail::fiber_base* f_ = nullptr;
 
 private:
+  [[noreturn]] static void throw_no_fiber();
+  void throw_outcome() const;
   static void retain(detail::fiber_base* f);
   static void release(detail::fiber_base* f) noexcept {
     if (detail::on_hub(f->home)) [[likely]]

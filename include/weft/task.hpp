@@ -287,7 +287,12 @@ fiber<T> spawn(spawn_options options, task<T> t) {
 }
 template <class T>
 fiber<T> spawn(task<T> t) {
-  return spawn(spawn_options{}, std::move(t));
+  t.weft_promise();
+  detail::fiber_base* f = detail::task_spawn(detail::current_hub(), &detail::task_block<T>::operations);
+  if (f == nullptr) [[unlikely]]
+    return spawn(spawn_options{}, std::move(t));
+  static_cast<detail::task_block<T>*>(f)->root = t.weft_release();
+  return detail::start_as<void>::handle<T>(f);
 }
 
 // Runs a task as a part of the calling fiber, which parks wherever the task waits: its scopes, its cancellation, its locks. Returns or

@@ -226,10 +226,7 @@ std::exception_ptr any_fiber::exception() const {
   return core::exception_of(f_);
 }
 
-detail::completion_view any_fiber::weft_completion() const {
-  if (f_ == nullptr) throw no_fiber();
-  return {f_->home, done() ? nullptr : &f_->completion, f_};
-}
+void any_fiber::throw_no_fiber() { throw no_fiber(); }
 
 void any_fiber::join() const { join_until(detail::never); }
 
@@ -253,8 +250,7 @@ void any_fiber::wait_value(detail::nanos deadline) const {
   settle();
 }
 
-void any_fiber::settle() const {
-  f_->observed = true;
+void any_fiber::throw_outcome() const {
   switch (f_->result) {
     case outcome::exception: std::rethrow_exception(core::exception_of(f_));
     case outcome::cancelled: throw fiber_cancelled();

@@ -6,16 +6,23 @@
 
 namespace weft::core {
 
-fiber_base* next_turn(hub& h, fiber_base* driver) noexcept {
+// The switch stands in the loop itself: a function that switched and returned would be mispredicted, and so would the fiber that comes
+// after it, for the processor would find the one's return address at the other's return.
+void take_turns(hub& h, fiber_base* driver, void (*turn)(hub&, fiber_base*)) {
+  fiber_base* next = h.tasks.due;  // what the driver was switched to for
+  h.tasks.due = nullptr;
   for (;;) {
-    fiber_base* next = pick(h);
-    if (next->in_task) return next;
+    if (next != nullptr) {
+      turn(h, next);
+      set_current(driver);
+    }
+    next = pick(h);
+    if (next->in_task) continue;
     driver->state = fiber_state::parked;
     ++h.stats.other_switches;
     switch_to(h, driver, next);
     next = h.tasks.due;
     h.tasks.due = nullptr;
-    if (next != nullptr) return next;
   }
 }
 
@@ -103,7 +110,9 @@ bool suspend_ready(suspension& s, wake& due) noexcept {
 
 void transfer_later(void* frame) noexcept { current_fiber()->home->tasks.transfer = frame; }
 
-fiber_base* task_alloc(hub& h, const task_ops* ops) noexcept {
+namespace {
+
+[[gnu::always_inline]] inline fiber_base* block_for(hub& h, const task_ops* ops, const void* site) noexcept {
   if (h.tasks.driver == nullptr) [[unlikely]]
     return nullptr;
   bool fresh = false;
@@ -117,18 +126,30 @@ fiber_base* task_alloc(hub& h, const task_ops* ops) noexcept {
   f->refs = 2;  // the caller's and the run's own
   f->epoch = epoch;
   f->in_task = true;
-  f->site = __builtin_return_address(0);
+  f->site = site;
   return f;
 }
 
-void task_start(fiber_base* f) noexcept {
-  hub& h = *f->home;
+[[gnu::always_inline]] inline void start(hub& h, fiber_base* f) noexcept {
   ++h.stats.fibers_created;
   ++h.live;
   core::make_ready(h, f);
   f->state = fiber_state::created;
   if (h.traced) [[unlikely]]
     core::trace::spawn(h, f);
+}
+
+}  // namespace
+
+fiber_base* task_alloc(hub& h, const task_ops* ops) noexcept { return block_for(h, ops, __builtin_return_address(0)); }
+
+void task_start(fiber_base* f) noexcept { start(*f->home, f); }
+
+fiber_base* task_spawn(hub& h, const task_ops* ops) noexcept {
+  fiber_base* f = block_for(h, ops, __builtin_return_address(0));
+  if (f != nullptr) [[likely]]
+    start(h, f);
+  return f;
 }
 
 void task_dealloc(fiber_base* f) noexcept {

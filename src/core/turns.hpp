@@ -28,8 +28,8 @@ struct task_turns {
   refused_wait refused;
 };
 
-// The task whose turn is next. The driver lets fibers run meanwhile.
-detail::fiber_base* next_turn(detail::hub& h, detail::fiber_base* driver) noexcept;
+// The driver's life: gives each task its turn, in which `turn` runs, and lets fibers run between them.
+[[noreturn]] void take_turns(detail::hub& h, detail::fiber_base* driver, void (*turn)(detail::hub&, detail::fiber_base*));
 
 // Makes the driver, whose body is `ops`; false when there is no memory or stack for it.
 bool make_driver(detail::hub& h, const detail::fiber_ops* ops) noexcept;

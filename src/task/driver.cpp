@@ -103,14 +103,7 @@ void turn(hub& h, fiber_base* f) {
   end(h, f);
 }
 
-void drive(fiber_base* driver) {
-  hub& h = *driver->home;
-  // The first turn is what the driver was switched to for.
-  for (fiber_base* f = std::exchange(h.tasks.due, nullptr);; f = core::next_turn(h, driver)) {
-    turn(h, f);
-    core::set_current(driver);
-  }
-}
+void drive(fiber_base* driver) { core::take_turns(*driver->home, driver, turn); }
 
 constexpr detail::fiber_ops driver_ops{drive, [](fiber_base*) noexcept {}, nullptr, sizeof(fiber_base)};
 

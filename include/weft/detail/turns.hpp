@@ -52,6 +52,8 @@ WEFT_API void transfer_later(void* frame) noexcept;
 // back. Null when the hub has no driver yet, or memory has run out.
 WEFT_API fiber_base* task_alloc(hub& h, const task_ops* ops) noexcept;
 WEFT_API void task_start(fiber_base* f) noexcept;
+// task_alloc and task_start in one, for a body whose construction cannot fail: the caller constructs it before it does anything else.
+WEFT_API fiber_base* task_spawn(hub& h, const task_ops* ops) noexcept;
 WEFT_API void task_dealloc(fiber_base* f) noexcept;
 
 }  // namespace weft::detail
