@@ -10,12 +10,15 @@
 
 namespace weft::core {
 
+struct fd_entry;  // core/fd_table.hpp
+
 // What an op would have waited for, had it been a fiber's: a coroutine's op is refused its park and leaves this, waits for it by co_await,
 // and is tried again (src/task/io.cpp).
 struct refused_wait {
   enum : std::uint8_t { none, descriptor, pause } what = none;
-  int fd = -1;
+  std::uint32_t version = 0;  // of the descriptor, which is watched already (io/watchers.hpp)
   std::uint32_t events = 0;
+  fd_entry* entry = nullptr;
   detail::nanos deadline = detail::never;
 };
 

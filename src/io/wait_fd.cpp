@@ -20,6 +20,11 @@ long wait_fd(hub& h, int fd, core::fd_entry& e, std::uint32_t events, nanos dead
     if (const int refused = h.poll->watch(fd, events, e.reg); refused != 0) [[unlikely]]
       return refused;
   }
+  if (h.block->current->in_task) [[unlikely]] {
+    // A coroutine waits by itself, for this.
+    h.tasks.refused = {core::refused_wait::descriptor, version, events, &e, deadline};
+    return ended_by(wake::impossible);
+  }
   detail::waiter w(reason);
   core::fd_node node(w, events);
   node.version = version;
@@ -33,7 +38,6 @@ long wait_fd(hub& h, int fd, core::fd_entry& e, std::uint32_t events, nanos dead
     node.unlink();
     --h.fd_waiters;
   }
-  if (why == wake::impossible) h.tasks.refused = {core::refused_wait::descriptor, fd, events, deadline};
   return ended_by(why);
 }
 
@@ -41,7 +45,7 @@ long nap(hub& h, nanos ns, nanos deadline, const char* reason) noexcept {
   const nanos until = detail::now(h) + ns;
   detail::waiter w(reason);
   const wake why = detail::park(h, w, until < deadline ? until : deadline);
-  if (why == wake::impossible) h.tasks.refused = {core::refused_wait::pause, -1, 0, until < deadline ? until : deadline};
+  if (why == wake::impossible) h.tasks.refused = {core::refused_wait::pause, 0, 0, nullptr, until < deadline ? until : deadline};
   if (why != wake::timeout) return ended_by(why);
   return until < deadline ? 0 : timed_out;
 }

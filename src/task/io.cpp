@@ -12,7 +12,6 @@
 #include "io/iov.hpp"
 #include "io/ops.hpp"
 #include "io/wait_fd.hpp"
-#include "io/watchers.hpp"
 
 namespace weft::detail {
 
@@ -38,7 +37,7 @@ bool io_operation::tried() noexcept {
 // After a refusal. True: suspended. False: over.
 bool io_operation::wait() {
   hub& h = *fiber->home;
-  const refused_wait refused = h.tasks.refused;
+  const refused_wait& refused = h.tasks.refused;
   result = wake::pending;
   step = again;
   switch (refused.what) {
@@ -58,11 +57,10 @@ bool io_operation::wait() {
 
 bool io_operation::wait_for_readiness() noexcept {
   hub& h = *fiber->home;
-  const refused_wait refused = h.tasks.refused;
-  core::fd_entry* e = h.fds.get(refused.fd);  // it was there a moment ago
+  const refused_wait& refused = h.tasks.refused;
   auto* node = new (node_) fd_node(*this, refused.events);
-  node->version = io::watch_closing(h, refused.fd);
-  e->waiters.push_back(*node);
+  node->version = refused.version;
+  refused.entry->waiters.push_back(*node);
   ++h.fd_waiters;
   return suspend_on(*this, refused.deadline) || !again(*this);
 }
