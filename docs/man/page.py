@@ -1,5 +1,5 @@
-# Makes a man page from Markdown: page.py LOWDOWN NAME SECTION VERSION WHAT INPUT... Inputs follow each other; links between documents become
-# plain words, and their first heading falls away where it would only repeat the name.
+# Makes a man page from Markdown: page.py LOWDOWN NAME SECTION VERSION WHAT INPUT... Inputs follow each other; links between documents
+# become plain words, and their first heading falls away where it would only repeat the name.
 import re
 import subprocess
 import sys

@@ -19,7 +19,8 @@ with tempfile.TemporaryDirectory() as work:
     must([source + "/.packaging/build-deb", work + "/packages"], 2400, env=plain)
     packages = sorted(glob.glob(work + "/packages/*.deb"))
     names = [re.match(r"([a-z-]+)_", os.path.basename(p))[1] for p in packages]
-    check("the packages are weft and libweft-dev (and debug symbols)", {"weft", "libweft-dev"} <= set(names) <= {"weft", "libweft-dev", "weft-dbgsym"}, str(names))
+    check("the packages are weft and libweft-dev (and debug symbols)",
+          {"weft", "libweft-dev"} <= set(names) <= {"weft", "libweft-dev", "weft-dbgsym"}, str(names))
 
     sources = [f for f in glob.glob("/etc/apt/sources.list.d/*.sources") + glob.glob("/etc/apt/sources.list") if os.path.getsize(f) > 0]
     root = work + "/root"
@@ -44,9 +45,10 @@ with tempfile.TemporaryDirectory() as work:
         users_programs(root + "/tmp", ["-I", root + "/usr/include", "-L", library, "-lweft"], plain,
                        [*inside, "sh", "-c", 'exec /tmp/${0##*/}'])
         said = must([*inside, "dpkg", "-L", "weft", "libweft-dev"])
-        for file in ("/usr/bin/weft", "/usr/share/man/man1/weft.1.gz", "/usr/include/weft/weft.hpp", "/usr/lib/x86_64-linux-gnu/weft/libweft-shim.so",
-                     "/usr/lib/x86_64-linux-gnu/cmake/weft/weft-config.cmake"):
-            check(file + " is packaged", file + "\n" in said or "man" in file and ".1.gz" in said, said)
+        triplet = os.path.basename(library)
+        for file in ("bin/weft", "share/man/man1/weft.1.gz", "include/weft/weft.hpp", f"lib/{triplet}/weft/libweft-shim.so",
+                     f"lib/{triplet}/cmake/weft/weft-config.cmake"):
+            check(f"/usr/{file} is packaged", f"/usr/{file}\n" in said, said)
         must([*inside, "dpkg", "--purge", "libweft-dev", "weft"])
         left = [f for f in glob.glob(root + "/usr/**/*weft*", recursive=True)]
         check("nothing is left once they are purged", not left, "\n".join(left))

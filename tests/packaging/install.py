@@ -32,7 +32,8 @@ with tempfile.TemporaryDirectory() as work:
     check("the SONAME is libweft.so.0", "soname: [libweft.so.0]" in named, named)
     shown = must(["nm", "-D", "-C", "--defined-only", library + "/libweft.so"]).splitlines()
     foreign = [s for s in shown if not re.search(r" (weft_\w+|.*\bweft::.*)@@WEFT_0$| WEFT_0$", s)]
-    check(f"all {len(shown)} symbols that libweft.so shows are Weft's own, with its version", len(shown) > 300 and not foreign, "\n".join(foreign[:20]))
+    check(f"all {len(shown)} symbols that libweft.so shows are Weft's own, with its version", len(shown) > 300 and not foreign,
+          "\n".join(foreign[:20]))
     shown = must(["nm", "-D", "--defined-only", library + "/weft/libweft-shim.so"])
     check("the shim shows C functions only", "_Z" not in shown and "pthread_create" in shown, shown)
 
@@ -62,7 +63,7 @@ with tempfile.TemporaryDirectory() as work:
     status, said = run([weft, "doctor"])
     check("the installed doctor finds what belongs to it", status == 0 and "ran green" in said, said)
     for page in glob.glob(root + "/share/man/man?/*"):
-        status, said = run(["man", "--warnings", "-E", "UTF-8", "-l", page], env={**os.environ, "MANWIDTH": "100", "MANROFFSEQ": "", "LC_ALL": "C.UTF-8"})
+        status, said = run(["man", "-E", "UTF-8", "-l", page], env={**os.environ, "MANWIDTH": "100", "LC_ALL": "C.UTF-8"})
         check(f"{os.path.basename(page)} is a page with a name, and no raw Markdown is left",
               status == 0 and "NAME" in said and "](" not in said and "**" not in said, said[:3000])
 end()

@@ -10,7 +10,8 @@ build_packages+=(gdb)
 # The suite `libraries`: client libraries, and the servers that its tests start for themselves. util-linux: setpriv.
 library_packages=(libpq-dev postgresql libmariadb-dev mariadb-server libhiredis-dev redis-server libmemcached-dev memcached
     nginx-light libnginx-mod-http-echo openssl libsqlite3-dev util-linux)
-# The suite `packaging`: man pages (lowdown, man-db), the reference (doxygen), a Debian package and the clean root that it is installed into, a CMake user's program.
+# The suite `packaging`: man pages (lowdown, man-db), the reference (doxygen), a Debian package and the clean root that it is installed
+# into, a CMake user's program.
 packaging_packages=(lowdown man-db doxygen debhelper dpkg-dev fakeroot mmdebstrap cmake make)
 # tests/compat/run installs what its scenarios name, each beside its scenario: some 20 servers, clients, compressors and languages.
 # bench/run --install: the peers. Asio is in libboost1.81-dev; Debian's default, libboost-dev, is older and conflicts with it.
