@@ -160,7 +160,7 @@ static void the_first_to_end_is_told_and_callbacks_follow(void) {
   weft_fiber *fibers[3];
   size_t which = 9;
   int noted = 0;
-  for (intptr_t i = 0; i < 3; ++i) weft_spawn(&fibers[i], nap, (void *)(30 - 10 * i + 1000 * (i != 2)));
+  for (intptr_t i = 0; i < 3; ++i) weft_spawn(&fibers[i], nap, (void *)(30 - 10 * i + 100000 * (i != 2)));
   CHECK(weft_link(fibers[2], note, &noted) == 0);
   CHECK_FAILS(weft_wait_any(fibers, 3, &which, 0), ETIMEDOUT);
   CHECK(weft_wait_any(fibers, 3, &which, WEFT_FOREVER) == 0);
