@@ -148,3 +148,9 @@ struct awaiting<A> {
 
 }  // namespace detail
 }  // namespace weft
+
+template <class T, class... Args>
+struct std::coroutine_traits<weft::async_generator<T>, Args...> {
+  static_assert(weft::detail::outlive<Args...>, WEFT_NO_TEMPORARIES);
+  using promise_type = typename weft::async_generator<T>::promise_type;
+};

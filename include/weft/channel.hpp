@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "weft/detail/channel_wait.hpp"
+#include "weft/detail/item_iterator.hpp"
 
 namespace weft {
 
@@ -80,25 +81,10 @@ public:
   std::size_t size() const noexcept { return items_.size(); }
   std::size_t capacity() const noexcept { return capacity_; }
 
+  // receive(), as all ranges of items call it.
+  std::optional<T> next() { return receive(); }
   // Receives until the channel is closed and drained: for (T& item : channel). Several fibers may; each item goes to one.
-  class iterator {
-  public:
-    using value_type = T;
-    using difference_type = std::ptrdiff_t;
-    explicit iterator(channel& c) : channel_(&c) { ++*this; }
-    T& operator*() const noexcept { return *item_; }
-    iterator& operator++() {
-      item_.reset();
-      channel_->receive_to(item_, detail::never);
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return !i.item_; }
-
-  private:
-    channel* channel_;
-    mutable std::optional<T> item_;
-  };
+  using iterator = detail::item_iterator<channel, T>;
   // Parks for the first item.
   iterator begin() { return iterator(*this); }
   std::default_sentinel_t end() const noexcept { return {}; }

@@ -54,7 +54,8 @@ public:
 // An object was used on another OS thread than the one whose hub made it. Use hub::post to reach its hub.
 class WEFT_API wrong_hub : public error {
 public:
-  explicit wrong_hub(const char* what_object) : error(std::string(what_object) + " belongs to the hub of another OS thread") {}
+  explicit wrong_hub(const char* what_object)
+      : error(std::string(what_object) + " belongs to the hub of another OS thread: have it used there, by hub::post") {}
   ~wrong_hub() override;
 };
 

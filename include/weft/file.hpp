@@ -60,6 +60,8 @@ public:
   static void write_all(const std::string& path, std::string_view text, unsigned permissions = 0666);
 
 private:
+  friend struct detail::task_access;
+
   [[noreturn]] void fail(long error, const char* call) const;
   std::size_t done(long result, const char* call) const;
 

@@ -19,7 +19,7 @@
 
 #include "weft/detail/item_iterator.hpp"
 #include "weft/error.hpp"
-#include "weft/task/frame.hpp"
+#include "weft/task/promise.hpp"
 
 namespace weft {
 
@@ -116,9 +116,6 @@ struct delegated {
   Inner inner;
 };
 
-template <class A>
-inline constexpr bool never_true = false;
-
 }  // namespace detail
 
 // In a generator: co_yield weft::from(inner) yields all that `inner` yields, hands on to it what is sent and thrown in, and gives its
@@ -181,8 +178,9 @@ public:
       return {*this, std::forward<Inner>(d.inner)};
     }
     template <class A>
-    void await_transform(A&&) {
+    std::suspend_never await_transform(A&&) {
       static_assert(detail::never_true<A>, "a weft::generator only yields; weft::async_generator may co_await, too");
+      return {};
     }
   };
 
@@ -272,3 +270,9 @@ private:
 };
 
 }  // namespace weft
+
+template <class T, class Send, class Return, class... Args>
+struct std::coroutine_traits<weft::generator<T, Send, Return>, Args...> {
+  static_assert(weft::detail::outlive<Args...>, WEFT_NO_TEMPORARIES);
+  using promise_type = typename weft::generator<T, Send, Return>::promise_type;
+};

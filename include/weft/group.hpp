@@ -27,6 +27,23 @@ namespace weft {
 template <class V>
 class mapped;
 
+namespace detail {
+
+// What spawn(fn, item) gives in the end: of a function that returns a task, what the task does.
+template <class F, class Item>
+using spawned_value = typename decltype(weft::spawn(std::declval<F&>(), std::declval<Item>()))::value_type;
+
+// fn(item), run to its end.
+template <class F, class Item>
+decltype(auto) run_here(F& fn, Item&& item) {
+  if constexpr (requires { typename std::invoke_result_t<F&, Item>::promise_type; })
+    return await(fn(std::forward<Item>(item)));  // weft/task.hpp
+  else
+    return fn(std::forward<Item>(item));
+}
+
+}  // namespace detail
+
 class WEFT_API group {
 public:
   // Throws std::system_error when the thread's hub cannot be made.
@@ -40,16 +57,8 @@ public:
   template <class F, class... Args>
     requires std::invocable<std::decay_t<F>, std::decay_t<Args>...>
   auto spawn(F&& fn, Args&&... args) {
-    std::list<member> room(1);
     enter();
-    try {
-      auto f = weft::spawn(std::forward<F>(fn), std::forward<Args>(args)...);
-      keep(room, f);
-      return f;
-    } catch (...) {
-      leave();
-      throw;
-    }
+    return start(std::forward<F>(fn), std::forward<Args>(args)...);
   }
   // Takes a fiber in that was started elsewhere; of a pool it uses a place. Throws as spawn does.
   void add(const any_fiber& f);
@@ -77,7 +86,7 @@ public:
   // thrown when its turn comes; then, and when the caller is cancelled, those that run still are cancelled and waited for. Parks.
   template <class F, std::ranges::input_range R>
   auto map(F fn, R&& range) {
-    using value = std::invoke_result_t<F&, std::ranges::range_value_t<R>>;
+    using value = detail::spawned_value<F, std::ranges::range_value_t<R>>;
     std::vector<fiber<value>> fibers;
     std::vector<detail::tuple_value<value>> results;
     try {
@@ -94,16 +103,18 @@ public:
   // A failure is thrown when it is asked for; asking again gives the next. A range that is dropped early cancels what it has running.
   template <class F, std::ranges::input_range R>
   auto imap(F fn, R&& range, std::size_t ahead = 0) {
-    return mapped<std::invoke_result_t<F&, std::ranges::range_value_t<R>>>(*this, std::move(fn), std::forward<R>(range), ahead, true);
+    return mapped<detail::spawned_value<F, std::ranges::range_value_t<R>>>(*this, std::move(fn), std::forward<R>(range), ahead, true);
   }
   // The same in the order in which they are done.
   template <class F, std::ranges::input_range R>
   auto imap_unordered(F fn, R&& range, std::size_t ahead = 0) {
-    return mapped<std::invoke_result_t<F&, std::ranges::range_value_t<R>>>(*this, std::move(fn), std::forward<R>(range), ahead, false);
+    return mapped<detail::spawned_value<F, std::ranges::range_value_t<R>>>(*this, std::move(fn), std::forward<R>(range), ahead, false);
   }
 
 protected:
   explicit group(std::size_t limit) : home_(&detail::current_hub()), limit_(limit) {}
+  // A place for one who is about to spawn; false when there is none now.
+  bool enter_now();
   void enter();
   void leave() noexcept;
   std::size_t room() const noexcept;
@@ -120,6 +131,19 @@ private:
     any_fiber fiber;
     std::list<member>::iterator self;
   };
+  // spawn, with the place that enter() has given.
+  template <class F, class... Args>
+  auto start(F&& fn, Args&&... args) {
+    try {
+      std::list<member> room(1);
+      auto f = weft::spawn(std::forward<F>(fn), std::forward<Args>(args)...);
+      keep(room, f);
+      return f;
+    } catch (...) {
+      leave();
+      throw;
+    }
+  }
   void keep(std::list<member>& room, const any_fiber& f) noexcept;
   template <class Fibers>
   static void stop(const Fibers& fibers) {
@@ -269,9 +293,9 @@ private:
   static outcome call(F& fn, I& item) {
     try {
       if constexpr (std::is_void_v<V>)
-        return fn(std::move(item)), outcome(std::in_place);
+        return detail::run_here(fn, std::move(item)), outcome(std::in_place);
       else
-        return outcome(std::in_place, fn(std::move(item)));
+        return outcome(std::in_place, detail::run_here(fn, std::move(item)));
     } catch (const cancelled&) {
       throw;
     } catch (const abi::__forced_unwind&) {

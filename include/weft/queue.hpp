@@ -18,6 +18,7 @@
 #include <utility>
 #include <vector>
 
+#include "weft/detail/item_iterator.hpp"
 #include "weft/detail/sync.hpp"
 
 namespace weft {
@@ -189,25 +190,14 @@ public:
     return join_to(detail::deadline_after(*home_, d));
   }
 
+  // get(), but empty when the queue is closed and drained.
+  std::optional<T> next() {
+    std::optional<T> item;
+    take(item, detail::never);
+    return item;
+  }
   // Takes items until the queue is closed and drained: for (T& item : queue). Several fibers may iterate; each item goes to one.
-  class iterator {
-  public:
-    using value_type = T;
-    using difference_type = std::ptrdiff_t;
-    explicit iterator(basic_queue& q) : queue_(&q) { ++*this; }
-    T& operator*() const noexcept { return *item_; }
-    iterator& operator++() {
-      item_.reset();
-      queue_->take(item_, detail::never);
-      return *this;
-    }
-    void operator++(int) { ++*this; }
-    friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return !i.item_; }
-
-  private:
-    basic_queue* queue_;
-    mutable std::optional<T> item_;
-  };
+  using iterator = detail::item_iterator<basic_queue, T>;
   // Parks for the first item.
   iterator begin() { return iterator(*this); }
   std::default_sentinel_t end() const noexcept { return {}; }

@@ -240,7 +240,7 @@ std::size_t select(Cases... cases) {
     all.stand(h);
     which = all.chosen(detail::wait_on(h, w, all.deadline(h)) ? w.served : nullptr);
   }
-  all.conclude(which, [](auto& c, bool closed) { c.finish(c.then, closed); });
+  all.conclude(which, [](auto& c, bool closed) { static_cast<void>(c.finish(c.then, closed)); });
   return which;
 }
 

@@ -27,6 +27,11 @@ namespace weft {
 namespace detail {
 struct signal_reception;
 struct signal_call;
+
+struct signal_waiter : waiter {
+  signal_waiter() noexcept : waiter("signal_wait") {}
+  int number = 0;
+};
 }  // namespace detail
 
 // Listens from its construction to its destruction, so that no signal between two waits is lost. Belongs to the hub that made it.
@@ -53,6 +58,11 @@ public:
   std::optional<int> try_wait();
 
 private:
+  friend struct detail::task_access;
+
+  // The number of one that has arrived; 0 when there is none.
+  int take_now();
+  detail::wait_list& line() noexcept;
   int wait_to(detail::nanos deadline);
 
   std::unique_ptr<detail::signal_reception> reception_;

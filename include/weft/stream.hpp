@@ -18,6 +18,10 @@
 
 namespace weft {
 
+namespace detail {
+struct stream_access;  // src/task/stream.cpp
+}
+
 // The peer ended the stream where more was expected (asyncio's IncompleteReadError).
 class WEFT_API end_of_stream : public error {
 public:
@@ -77,6 +81,8 @@ public:
   endpoint peer_endpoint() const;
 
 private:
+  friend struct detail::stream_access;
+
   std::size_t receive(void* to, std::size_t size);
   bool fill();
   std::string take(std::size_t size);

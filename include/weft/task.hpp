@@ -95,6 +95,12 @@ private:
 
 template <class T>
 struct task_promise : task_outcome<T> {
+  template <class V>
+  std::suspend_never yield_value(V&&) noexcept {
+    static_assert(never_true<V>, "a weft::task gives one result, by co_return; weft::async_generator yields");
+    return {};
+  }
+
   // The default argument is the coroutine's own name: it is taken where the compiler calls this, in the coroutine.
   task<T> get_return_object(const char* name = __builtin_FUNCTION()) noexcept {
     this->function = name;
@@ -125,6 +131,13 @@ public:
   ~task() { drop(); }
 
   explicit operator bool() const noexcept { return promise_ != nullptr; }
+
+  // In coroutines of Weft's await_transform comes first.
+  template <class V = task>
+  std::suspend_never operator co_await() const noexcept {
+    detail::foreign_coroutine<V>();
+    return {};
+  }
 
   // For Weft's own use: what runs it, and the frame, which is given away.
   promise_type& weft_promise() const {
@@ -286,7 +299,7 @@ fiber<T> spawn(spawn_options options, task<T> t) {
   });
 }
 template <class T>
-fiber<T> spawn(task<T> t) {
+fiber<T> spawn(task<T>&& t) {
   t.weft_promise();
   detail::fiber_base* f = detail::task_spawn(detail::current_hub(), &detail::task_block<T>::operations);
   if (f == nullptr) [[unlikely]]
@@ -298,11 +311,26 @@ fiber<T> spawn(task<T> t) {
 // Runs a task as a part of the calling fiber, which parks wherever the task waits: its scopes, its cancellation, its locks. Returns or
 // throws what the task does. Throws would_block_hub inside a coroutine, where co_await does it; no_fiber for an empty task.
 template <class T>
-T await(task<T> t) {
+T await(task<T>&& given) {
+  const task<T> t = std::move(given);
   auto& p = t.weft_promise();
   detail::run_in_this_fiber(p.frame());
   return p.take();
 }
+
+// One with a name is not given away by mistake.
+#define WEFT_RUNS_ONCE "a weft::task runs once: give it away by std::move, or call what makes it right here"
+template <class T>
+fiber<T> spawn(task<T>& t) {
+  static_assert(detail::never_true<T>, WEFT_RUNS_ONCE);
+  return spawn(std::move(t));
+}
+template <class T>
+T await(task<T>& t) {
+  static_assert(detail::never_true<T>, WEFT_RUNS_ONCE);
+  return await(std::move(t));
+}
+#undef WEFT_RUNS_ONCE
 
 }  // namespace weft
 
@@ -310,7 +338,15 @@ T await(task<T> t) {
 // task begins.
 template <class T, class... Args>
 struct std::coroutine_traits<weft::task<T>, Args...> {
-  static_assert((!std::is_rvalue_reference_v<Args> && ...),
-                "a parameter T&& of a weft::task refers to an object that may be gone when the task runs: take it by value");
+  static_assert(weft::detail::outlive<Args...>, WEFT_NO_TEMPORARIES);
   using promise_type = weft::detail::task_promise<T>;
+};
+
+// A mistake that is easily made: the handle is what spawn gives, the coroutine returns a task.
+template <class T, class... Args>
+struct std::coroutine_traits<weft::fiber<T>, Args...> {
+  static_assert(weft::detail::never_true<T>, "a coroutine returns weft::task<T>; weft::spawn makes a weft::fiber<T> of it");
+  struct promise_type : weft::detail::task_promise<T> {
+    weft::fiber<T> get_return_object() noexcept { return {}; }
+  };
 };

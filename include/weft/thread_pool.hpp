@@ -138,6 +138,8 @@ public:
   std::size_t threads() const noexcept;
 
 private:
+  friend struct detail::task_access;
+
   template <class F, class... Args>
   auto start(F&& fn, Args&&... args) {
     using result = std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>;

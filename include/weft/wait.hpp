@@ -54,7 +54,8 @@ template <class R>
 class waiting {
 public:
   waiting(hub& h, const R& range, return_when when)
-      : links(h, static_cast<std::size_t>(std::ranges::distance(range))), when_(when), seen_(static_cast<std::size_t>(std::ranges::distance(range))) {
+      : links(h, static_cast<std::size_t>(std::ranges::distance(range))), when_(when),
+        seen_(static_cast<std::size_t>(std::ranges::distance(range))) {
     items_.reserve(seen_.size());
     for (auto w = std::ranges::begin(range); w != std::ranges::end(range); ++w) {
       items_.push_back(w);

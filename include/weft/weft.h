@@ -186,15 +186,23 @@ WEFT_C_API int weft_condition_notify(weft_condition *condition, size_t count);
 typedef struct weft_queue weft_queue;
 
 WEFT_C_API weft_queue *weft_queue_create(size_t capacity);
+/* Whose newest item is the next (asyncio.LifoQueue). */
+WEFT_C_API weft_queue *weft_queue_create_lifo(size_t capacity);
+/* Whose smallest item is the next, the oldest among equals (asyncio.PriorityQueue); compare(a, b) as for qsort. */
+WEFT_C_API weft_queue *weft_queue_create_sorted(size_t capacity, int (*compare)(const void *, const void *));
 /* Nobody may be waiting. What is in it is dropped as it is. NULL is allowed. */
 WEFT_C_API void weft_queue_destroy(weft_queue *queue);
 /* Puts, and parks while it is full, for at most `timeout`. Errors: ETIMEDOUT, EPIPE (closed). */
 WEFT_C_API int weft_queue_put(weft_queue *queue, void *item, int64_t timeout);
-/* Takes the oldest, and parks while it is empty. Errors: ETIMEDOUT, EPIPE (closed and drained). */
+/* Takes the next, and parks while it is empty. Errors: ETIMEDOUT, EPIPE (closed and drained). */
 WEFT_C_API int weft_queue_get(weft_queue *queue, void **item, int64_t timeout);
 /* No more items: puts fail, gets take what is left. Does not park. */
 WEFT_C_API int weft_queue_close(weft_queue *queue);
 WEFT_C_API size_t weft_queue_size(const weft_queue *queue);
+/* The consumer of an item is through with it. Does not park. Errors: EPERM (called more often than items were put). */
+WEFT_C_API int weft_queue_task_done(weft_queue *queue);
+/* Parks until that was said of every item that was put, for at most `timeout`. Errors: ETIMEDOUT. */
+WEFT_C_API int weft_queue_join(weft_queue *queue, int64_t timeout);
 
 /* As a queue, but with capacity 0 a send waits for its receiver, and weft_select can wait for several. */
 typedef struct weft_channel weft_channel;
@@ -226,6 +234,61 @@ WEFT_C_API void weft_latch_destroy(weft_latch *latch);
 WEFT_C_API int weft_latch_count_down(weft_latch *latch, size_t n);
 /* Parks until the count is zero, for at most `timeout`. Errors: ETIMEDOUT. */
 WEFT_C_API int weft_latch_wait(weft_latch *latch, int64_t timeout);
+
+/* ---- locks that readers share, and barriers (POSIX pthread_rwlock_t, pthread_barrier_t) ---- */
+
+/* FIFO-fair between readers and writers. */
+typedef struct weft_rwlock weft_rwlock;
+
+WEFT_C_API weft_rwlock *weft_rwlock_create(void);
+/* Unlocked, and nobody waits. NULL is allowed. */
+WEFT_C_API void weft_rwlock_destroy(weft_rwlock *lock);
+/* Park for at most `timeout` (0: try). Errors: ETIMEDOUT, EDEADLK (the caller holds it for writing). */
+WEFT_C_API int weft_rwlock_read(weft_rwlock *lock, int64_t timeout);
+WEFT_C_API int weft_rwlock_write(weft_rwlock *lock, int64_t timeout);
+/* Of either kind. Does not park. Errors: EPERM (the caller does not hold it). */
+WEFT_C_API int weft_rwlock_unlock(weft_rwlock *lock);
+
+typedef struct weft_barrier weft_barrier;
+
+/* NULL with errno; EINVAL for no parties. */
+WEFT_C_API weft_barrier *weft_barrier_create(size_t parties);
+WEFT_C_API void weft_barrier_destroy(weft_barrier *barrier);
+/* Parks until all parties have come, for at most `timeout`: 1 in the last one to come, 0 in the others. One that gives up (ETIMEDOUT,
+ * ECANCELED) breaks the barrier for all. Errors: also EPIPE (it is broken). */
+WEFT_C_API int weft_barrier_wait(weft_barrier *barrier, int64_t timeout);
+/* As new; those who wait get EPIPE. Does not park. */
+WEFT_C_API int weft_barrier_reset(weft_barrier *barrier);
+
+/* ---- pools of fibers (gevent.pool.Pool) ---- */
+
+/* So many fibers at once, which are waited for or cancelled together. */
+typedef struct weft_pool weft_pool;
+
+/* NULL with errno; EINVAL for size 0. */
+WEFT_C_API weft_pool *weft_pool_create(size_t size);
+/* Fibers that are in it run on. Nobody may be waiting. NULL is allowed. */
+WEFT_C_API void weft_pool_destroy(weft_pool *pool);
+/* weft_spawn, as soon as there is room. Parks until then. */
+WEFT_C_API int weft_pool_spawn(weft_pool *pool, weft_fiber **fiber, void *(*fn)(void *), void *arg);
+/* Parks until none is left, for at most `timeout`. Errors: ETIMEDOUT. */
+WEFT_C_API int weft_pool_join(weft_pool *pool, int64_t timeout);
+/* Cancels all, and joins. */
+WEFT_C_API int weft_pool_kill(weft_pool *pool, int64_t timeout);
+/* Fibers that are not over. */
+WEFT_C_API size_t weft_pool_size(const weft_pool *pool);
+
+/* ---- work elsewhere (concurrent.futures), signals (sigwait) ---- */
+
+/* Runs fn(arg) on an OS thread of a pool and stores what it returns in *result (unless it is NULL). Parks. A cancelled call comes
+ * back at once; what a thread has begun goes on, so `arg` must live. */
+WEFT_C_API int weft_in_thread(void *(*fn)(void *), void *arg, void **result);
+/* Runs fn(arg, out, size) in a fork of this process. fn fills `out` there and returns how many bytes it has put in, or -1 with errno; that
+ * many come back into `out` here, and are returned. Parks. A cancelled call kills the process. Errors: fn's, ECHILD (the process
+ * ended without an answer). */
+WEFT_C_API ssize_t weft_in_process(ssize_t (*fn)(void *arg, void *out, size_t size), void *arg, void *out, size_t size);
+/* Parks until the signal arrives, for at most `timeout`; its number. Listens only while it waits. Errors: ETIMEDOUT, EINVAL. */
+WEFT_C_API int weft_signal_wait(int signal, int64_t timeout);
 
 /* ---- timers (asyncio.call_later) ---- */
 

@@ -1,6 +1,7 @@
 // weft.h: fibers. A weft_fiber is the fiber's control block, and a handle one reference to it.
 #include <cstring>
 
+#include "capi/body.hpp"
 #include "capi/guard.hpp"
 #include "core/hub_state.hpp"
 #include "weft/fiber.hpp"
@@ -14,12 +15,6 @@ using detail::outcome;
 
 fiber_base* base(weft_fiber* f) noexcept { return reinterpret_cast<fiber_base*>(f); }
 const fiber_base* base(const weft_fiber* f) noexcept { return reinterpret_cast<const fiber_base*>(f); }
-
-struct c_body {
-  void* (*fn)(void*);
-  void* arg;
-  void* operator()() const { return fn(arg); }
-};
 
 // Handles can name fibers that C++ code spawned (weft_current): those have no void* to give.
 bool made_here(const fiber_base* f) noexcept { return f->ops == &detail::fiber_with_body<void*, c_body>::operations; }

@@ -2,6 +2,7 @@
 
 #include <cxxabi.h>
 #include <new>
+#include <stdexcept>
 #include <system_error>
 
 #include "sys/report.hpp"
@@ -37,6 +38,8 @@ int errno_of_current_exception() {
     return EPERM;
   } catch (const queue_closed&) {
     return EPIPE;
+  } catch (const std::invalid_argument&) {
+    return EINVAL;
   } catch (const greenlet_error&) {
     return EPERM;
   } catch (const std::system_error& e) {

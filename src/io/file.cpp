@@ -27,15 +27,6 @@ long brief(hub& h, const io::offload_call& call, const char* reason) {
   return io::offload(h, call, detail::never, reason, io::offload_kind::brief);
 }
 
-long at_offset(hub& h, bool out, int fd, std::uint64_t offset, void* bytes, std::size_t size) {
-  if (static_cast<std::int64_t>(offset) < 0) return -EINVAL;
-  const iovec one{bytes, cut(size)};
-  const io::file_transfer t{out, fd, &one, 1, static_cast<long>(offset), 0};
-  const long got = io::transfer(h, caller::face, t);
-  // In memory, or no file at all: the kernel answers at once.
-  return got == io::not_on_disk ? sys::raw(out ? SYS_pwrite64 : SYS_pread64, fd, bytes, cut(size), offset) : got;
-}
-
 }  // namespace
 
 void file::fail(long error, const char* call) const {
@@ -86,14 +77,14 @@ void file::write(const void* from, std::size_t size) {
 }
 
 std::size_t file::read_at(std::uint64_t offset, void* to, std::size_t size) {
-  return done(at_offset(detail::current_hub(), false, fd_, offset, to, size), "read");
+  return done(io::transfer_at(detail::current_hub(), false, fd_, offset, to, cut(size)), "read");
 }
 
 void file::write_at(std::uint64_t offset, const void* from, std::size_t size) {
   hub& h = detail::current_hub();
   char* at = static_cast<char*>(const_cast<void*>(from));
   while (size > 0) {
-    const std::size_t part = done(at_offset(h, true, fd_, offset, at, size), "write");
+    const std::size_t part = done(io::transfer_at(h, true, fd_, offset, at, cut(size)), "write");
     at += part;
     offset += part;
     size -= part;

@@ -68,4 +68,13 @@ long transfer(hub& h, caller who, const file_transfer& t) noexcept {
   }
 }
 
+long transfer_at(hub& h, bool out, int fd, std::uint64_t offset, void* bytes, std::size_t size) noexcept {
+  if (static_cast<std::int64_t>(offset) < 0) return -EINVAL;
+  const iovec one{bytes, size};
+  const file_transfer t{out, fd, &one, 1, static_cast<long>(offset), 0};
+  const long got = transfer(h, caller::face, t);
+  // In memory, or no file at all: the kernel answers at once.
+  return got == not_on_disk ? sys::raw(out ? SYS_pwrite64 : SYS_pread64, fd, bytes, size, offset) : got;
+}
+
 }  // namespace weft::io

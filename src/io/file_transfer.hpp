@@ -4,6 +4,7 @@
 // the file position hold its lock in the kernel while they run: on one hub they take turns, or the next one would block the hub.
 #pragma once
 
+#include <cstdint>
 #include <sys/uio.h>
 
 #include "io/park_rules.hpp"
@@ -27,5 +28,8 @@ bool on_disk(caller who, int fd) noexcept;
 
 // >= 0, -errno, an ended code when nothing was transferred before, or `not_on_disk`.
 long transfer(hub& h, caller who, const file_transfer& t) noexcept;
+
+// pread64 and pwrite64 of the C++ face, of whatever `fd` is. >= 0, -errno or an ended code.
+long transfer_at(hub& h, bool out, int fd, std::uint64_t offset, void* bytes, std::size_t size) noexcept;
 
 }  // namespace weft::io

@@ -32,12 +32,16 @@ long write_quietly(int fd, const void* data, std::size_t size) {
 
 }  // namespace
 
-ssize_t write_some(int fd, const void* data, std::size_t size) {
+long write_at_once(int fd, const void* data, std::size_t size) {
   const long flags = sys::raw(SYS_fcntl, fd, F_GETFL);
   const bool whole = flags >= 0 && (flags & O_NONBLOCK) != 0;
+  return write_quietly(fd, data, whole || size < surely ? size : surely);
+}
+
+ssize_t write_some(int fd, const void* data, std::size_t size) {
   for (;;) {
     weft::wait_writable(fd);
-    const long sent = write_quietly(fd, data, whole || size < surely ? size : surely);
+    const long sent = write_at_once(fd, data, size);
     if (sent >= 0) return sent;
     if (sent == -EAGAIN) continue;
     errno = static_cast<int>(-sent);

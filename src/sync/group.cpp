@@ -22,18 +22,21 @@ std::size_t group::room() const noexcept {
   return used >= limit_ || !line_.empty() ? 0 : limit_ - used;
 }
 
-// A place for one who is about to spawn. Given away in line: who is woken has it.
-void group::enter() {
+bool group::enter_now() {
   detail::hub& h = detail::on_home(home_, "group");
-  if (limit_ == 0) return;
+  if (limit_ == 0) return true;
   detail::check_cancelled(h);
-  if (room() != 0) {
-    ++entering_;
-    return;
-  }
+  if (room() == 0) return false;
+  ++entering_;
+  return true;
+}
+
+// Places are given away in line: who is woken has one.
+void group::enter() {
+  if (enter_now()) return;
   detail::waiter w("pool.spawn");
   line_.push_back(w);
-  detail::wait_on(h, w);
+  detail::wait_on(*home_, w);
 }
 
 // A place is free again.

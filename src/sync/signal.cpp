@@ -20,11 +20,6 @@ std::uint64_t bits_of(std::initializer_list<int> signals) {
   return set;
 }
 
-struct signal_waiter : waiter {
-  signal_waiter() noexcept : waiter("signal_wait") {}
-  int number = 0;
-};
-
 }  // namespace
 
 struct signal_reception : signal_listener {
@@ -98,14 +93,20 @@ signal_receiver::signal_receiver(std::initializer_list<int> signals) {
 
 signal_receiver::~signal_receiver() { reception_->source->unlisten(*reception_, reception_->pending); }
 
-int signal_receiver::wait_to(detail::nanos deadline) {
+int signal_receiver::take_now() {
   detail::hub& h = detail::on_home(reception_->source->home, "signal_receiver");
   detail::check_cancelled(h);
   if (reception_->source->ended) throw hub_closed();
-  if (const int number = reception_->take()) return number;
+  return reception_->take();
+}
+
+detail::wait_list& signal_receiver::line() noexcept { return reception_->waiters; }
+
+int signal_receiver::wait_to(detail::nanos deadline) {
+  if (const int number = take_now()) return number;
   detail::signal_waiter w;
-  reception_->waiters.push_back(w);
-  detail::wait_on(h, w, deadline);
+  line().push_back(w);
+  detail::wait_on(detail::current_hub(), w, deadline);
   return w.number;
 }
 

@@ -23,14 +23,14 @@ bool is_cancelled(const std::exception_ptr& e) {
   }
 }
 
-task<> stop(std::span<const waitable_ref> items) {
+}  // namespace
+
+task<> stop_all(std::span<const waitable_ref> items) {
   for (const waitable_ref& item : items)
     if (!item.done()) item.cancel();
   for (const waitable_ref& item : items)
     if (!item.done()) co_await call<stop_operation>(item.completion());
 }
-
-}  // namespace
 
 std::size_t countdown_operation::await_resume() {
   of_.parked = nullptr;
@@ -58,7 +58,7 @@ task<> gather_all(std::span<const waitable_ref> items, std::span<const waitable_
   if (is_cancelled(failure))
     for (const waitable_ref& item : items)
       if (!item.done()) item.cancel();
-  co_await stop(own);
+  co_await stop_all(own);
   std::rethrow_exception(failure);
 }
 
@@ -71,7 +71,7 @@ task<> wait_or_cancel_late(waitable_ref what, nanos deadline) {
     failure = std::current_exception();
   }
   if (failure != nullptr) {
-    if (is_cancelled(failure) && what.cancel()) co_await stop({&what, 1});
+    if (is_cancelled(failure) && what.cancel()) co_await stop_all({&what, 1});
     std::rethrow_exception(failure);
   }
   if (!what.cancel()) throw timeout_error();

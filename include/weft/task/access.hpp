@@ -5,17 +5,21 @@
 #include <exception>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "weft/cancel.hpp"
 #include "weft/channel.hpp"
 #include "weft/condition_variable.hpp"
+#include "weft/file.hpp"
 #include "weft/group.hpp"
 #include "weft/latch.hpp"
 #include "weft/mutex.hpp"
 #include "weft/queue.hpp"
 #include "weft/semaphore.hpp"
 #include "weft/shared_mutex.hpp"
+#include "weft/signal.hpp"
 #include "weft/task_group.hpp"
+#include "weft/thread_pool.hpp"
 
 namespace weft::detail {
 
@@ -45,6 +49,33 @@ struct task_access {
   static bool come(barrier& b) { return b.come(); }
   static bool over(hub& h, wake why, const char* reason) { return barrier::over(h, why, reason); }
   static wait_list& waiters(barrier& b) noexcept { return b.waiters_; }
+
+  // A place in a pool for one who is about to spawn.
+  static bool enter_now(group& g) { return g.enter_now(); }
+  static wait_list& line(group& g) noexcept { return g.line_; }
+  static bool has_room(const group& g) noexcept { return g.room() != 0; }
+  static void leave(group& g) noexcept { g.leave(); }
+  static hub& home(const group& g) { return on_home(g.home_, "group"); }
+  template <class F, class... Args>
+  static auto start(group& g, F&& fn, Args&&... args) {
+    return g.start(std::forward<F>(fn), std::forward<Args>(args)...);
+  }
+  // Members, oldest first; a handle each.
+  static std::vector<any_fiber> members(const group& g) {
+    std::vector<any_fiber> all;
+    for (const auto& m : g.members_) all.push_back(m.fiber);
+    return all;
+  }
+
+  template <class F, class... Args>
+  static auto start(thread_pool& p, F&& fn, Args&&... args) {
+    return p.start(std::forward<F>(fn), std::forward<Args>(args)...);
+  }
+
+  static int take_now(signal_receiver& r) { return r.take_now(); }
+  static wait_list& line(signal_receiver& r) noexcept { return r.line(); }
+
+  static std::size_t done(const file& f, long result, const char* call) { return f.done(result, call); }
 
   template <class T>
   static hub& home(const channel<T>& c) {

@@ -32,6 +32,8 @@ decltype(auto) promise_base::await_transform(A&& what, std::uint32_t at) {
   line = at;
   using plain = std::remove_cvref_t<A>;
   if constexpr (is_call<plain>) {
+    static_assert(!std::is_lvalue_reference_v<A>,
+                  "await it where it is made, co_await weft::async::...(...): what a variable of it refers to may be gone");
     return std::move(what).make();
   } else if constexpr (has_awaiting<A>) {
     return awaiting<plain>::make(std::forward<A>(what));

@@ -66,8 +66,11 @@ private:
 template <class F>
   requires std::invocable<std::decay_t<F>>
 auto in_fiber(F&& fn) {
-  static_assert(!detail::is_task<std::invoke_result_t<std::decay_t<F>>>, "that is a task: co_await it as it is");
-  return detail::call<detail::in_fiber_operation<std::decay_t<F>>>(std::decay_t<F>(std::forward<F>(fn)));
+  if constexpr (detail::is_task<std::invoke_result_t<std::decay_t<F>>>) {
+    static_assert(detail::never_true<F>, "that is a task: co_await it as it is");
+    return fn();
+  } else
+    return detail::call<detail::in_fiber_operation<std::decay_t<F>>>(std::decay_t<F>(std::forward<F>(fn)));
 }
 
 }  // namespace weft

@@ -54,6 +54,21 @@ inline std::coroutine_handle<> transfer_to(void* frame) noexcept {
   }
 }
 
+// Whether what the parameters of a coroutine refer to can be expected to live: T&& names what is about to go.
+template <class... Args>
+inline constexpr bool outlive = (!std::is_rvalue_reference_v<Args> && ...);
+#define WEFT_NO_TEMPORARIES "a parameter T&& of a coroutine refers to an object that may be gone when it runs: take it by value"
+// For assertions that fail wherever they are looked at.
+template <class>
+inline constexpr bool never_true = false;
+
+#define WEFT_AWAITED_ELSEWHERE \
+  "this can be awaited only in a coroutine that returns weft::task or weft::async_generator; in others use weft::await, or weft::spawn"
+template <class T>
+inline void foreign_coroutine() noexcept {
+  static_assert(never_true<T>, WEFT_AWAITED_ELSEWHERE);
+}
+
 // At its end a coroutine goes back to who awaits it; the outermost one to whoever has its turn.
 struct final_awaiter {
   bool await_ready() const noexcept { return false; }
@@ -86,6 +101,12 @@ public:
   Op make() && {
     return std::apply([](Args&... a) { return Op(std::forward<Args>(a)...); }, args_);
   }
+  // In coroutines of Weft's await_transform comes first.
+  template <class T = Op>
+  std::suspend_never operator co_await() const noexcept {
+    foreign_coroutine<T>();
+    return {};
+  }
 
 private:
   std::tuple<Args...> args_;
@@ -105,8 +126,9 @@ auto call(Args&&... args) {
 
 template <class P>
 inline void check_awaits() noexcept {
-  static_assert(awaits<P>, "Weft's operations can be awaited only in a weft::task or a weft::async_generator");
+  static_assert(awaits<P>, WEFT_AWAITED_ELSEWHERE);
 }
+#undef WEFT_AWAITED_ELSEWHERE
 
 // Base of the operations that park: made where they are awaited, in the frame, and never moved.
 template <class Waiter>

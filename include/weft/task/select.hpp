@@ -59,7 +59,7 @@ task<std::size_t> select(Cases... cases) {
     if constexpr (detail::awaitable<detail::case_result<Case>>)
       rest = detail::run_case(c, closed);
     else
-      c.finish(c.then, closed);
+      static_cast<void>(c.finish(c.then, closed));
   });
   if (rest) co_await std::move(rest);
   co_return which;

@@ -1,5 +1,5 @@
-// co_await of what is waitable, with or without a time limit, of semaphores, mutexes and condition variables. What they throw besides is what the
-// members of the same name throw.
+// co_await of what is waitable, with or without a time limit, of semaphores, mutexes and condition variables. What they throw besides is
+// what the members of the same name throw.
 #pragma once
 
 #include <chrono>

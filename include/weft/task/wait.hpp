@@ -109,6 +109,8 @@ task<wait_result<std::ranges::range_value_t<R>>> wait_of(R range, return_when wh
 
 // gather_wait and wait_or_cancel for coroutines.
 WEFT_API task<> gather_all(std::span<const waitable_ref> items, std::span<const waitable_ref> own, bool settle);
+// Cancels them, and waits until they are over, whatever happens to the task.
+WEFT_API task<> stop_all(std::span<const waitable_ref> items);
 WEFT_API task<> wait_or_cancel_late(waitable_ref what, nanos deadline);
 
 template <bool Settle, class... A>
