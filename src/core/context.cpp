@@ -162,8 +162,8 @@ namespace {
 // program's code.
 [[gnu::noinline]] void jump_as_thread(hub& h, fiber_base* self, fiber_base* next) noexcept {
   const int error = *h.errno_at;
-  if (h.clocked) [[unlikely]]
-    on_turn_over(self);
+  if (h.turns_heard) [[unlikely]]
+    on_turn_over(self, next);
   set_current(next);
   become(h, next);
   const auto met = swap_stacks<hub, fiber_base>({&h, self, next}, &self->context, next->context);
@@ -234,7 +234,7 @@ namespace {
 
 void (*on_thread_over)(hub& h, fiber_base* f) noexcept = nullptr;
 void (*on_thread_block_free)(fiber_base* f) noexcept = nullptr;
-void (*on_turn_over)(const fiber_base* leaving) noexcept = nullptr;
+void (*on_turn_over)(const fiber_base* leaving, const fiber_base* entering) noexcept = nullptr;
 
 void leave_for_good(hub& h, fiber_base* self) noexcept {
   *h.eh = {};
@@ -246,8 +246,8 @@ void leave_for_good(hub& h, fiber_base* self) noexcept {
   ++h.stats.other_switches;
   if (h.traced) [[unlikely]]
     trace::run(h, next);
-  if (h.clocked) [[unlikely]]
-    on_turn_over(self);
+  if (h.turns_heard) [[unlikely]]
+    on_turn_over(self, next);
   set_current(next);
   become(h, next);
   swap_stacks<hub, fiber_base>({&h, self, next}, &self->context, next->context);

@@ -72,7 +72,7 @@ struct hub {
   std::uint32_t ticks = 0;
   bool annotate = false;         // sanitizers or valgrind want to hear of switches
   bool threads = false;          // some fibers are green threads: a switch may change the thread control block
-  bool clocked = false;          // somebody asked for a green thread's CPU time: on_turn_over is called at each switch
+  bool turns_heard = false;      // on_turn_over is called at each switch: for CPU time of green threads, or their credentials
   bool traced = false;           // what happens is recorded (trace.hpp). The last of four that a switch reads as one word
   void* audit = nullptr;         // WEFT_AUDIT: what is known of this thread (patch/audit.hpp)
   std::uint64_t last_poll = 0;   // cycle counter
@@ -201,8 +201,8 @@ inline bool leaves_something(const fiber_base* f) noexcept {
 // Set by src/green.
 extern void (*on_thread_over)(hub& h, fiber_base* f) noexcept;
 extern void (*on_thread_block_free)(fiber_base* f) noexcept;
-// Where hub::clocked is set: before each switch between fibers of which some are threads. Set by src/green.
-extern void (*on_turn_over)(const fiber_base* leaving) noexcept;
+// Where hub::turns_heard is set: before each switch between fibers of which some are threads. Set by src/green.
+extern void (*on_turn_over)(const fiber_base* leaving, const fiber_base* entering) noexcept;
 // The running fiber is over: switches away for good.
 [[noreturn]] void leave_for_good(hub& h, fiber_base* self) noexcept;
 // From now on fibers of the hub may be green threads, those `of_the_program` (weft run) or of fibers that asked for one (own_thread).

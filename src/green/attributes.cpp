@@ -1,5 +1,6 @@
 // What a green thread inherits from its maker besides its signal mask.
 #include "green/caller.hpp"
+#include "green/own_credentials.hpp"
 #include "green/names.hpp"
 #include "green/signals.hpp"
 #include "sys/mem.hpp"
@@ -10,8 +11,10 @@ namespace weft::green {
 bool inherit_attributes(thread& child, const thread& maker) noexcept {
   const attributes& from = more(maker).is;
   const bool scheduling = !from.reset_on_fork && (from.scheduled || from.niced || from.io_prioritized);
-  if (!from.named && !scheduling && from.timer_slack == 0 && from.affinity_bytes == 0) return true;
+  const bool differs = more(maker).credentials != nullptr;
+  if (!from.named && !scheduling && from.timer_slack == 0 && from.affinity_bytes == 0 && !differs) return true;
   if (make_more(child) == nullptr) return false;
+  share_credentials(child, maker);
   attributes& to = child.rare->is;
   to.named = from.named;
   if (from.named) sys::copy(to.name, from.name, name_bytes);
@@ -38,6 +41,7 @@ bool inherit_attributes(thread& child, const thread& maker) noexcept {
 
 void forget_attributes(thread& t) noexcept {
   if (t.rare == nullptr) return;
+  end_credentials(t);
   if (t.rare->is.affinity != nullptr) sys::unmap(t.rare->is.affinity, sys::page_size);
   drop_pending(t);
   drop_more(t);

@@ -2,6 +2,8 @@
 
 #include <ctime>
 
+#include "green/own_credentials.hpp"
+#include "green/turns.hpp"
 #include "sys/clock.hpp"
 #include "sys/syscall.hpp"
 
@@ -11,6 +13,7 @@ namespace {
 constexpr std::uint64_t short_turn = 1 << 15;  // cycles, some 10 us
 constexpr unsigned fraction_bits = 20;
 
+bool shared_out = false;
 std::uint64_t all_ticks = 0;
 std::uint64_t last_cycles = 0, last_time = 0;  // at the last switch, and of the carrier's clock when it was last asked
 std::uint64_t by_cycles = 0;                   // shared out since then
@@ -56,8 +59,8 @@ void start(hub& h) noexcept {
   // What was before the first thread is the leader's, and so is what no tick tells.
   const std::uint64_t of_others = all_ticks * tick_ns - leader().cpu_ns;
   leader().cpu_ns = last_time > of_others ? last_time - of_others : 0;
-  core::on_turn_over = [](const fiber_base* leaving) noexcept { share_out(leaving, false); };
-  h.clocked = true;
+  shared_out = true;
+  hear_of_turns(h);
 }
 
 }  // namespace
@@ -65,20 +68,30 @@ void start(hub& h) noexcept {
 void note_tick(const fiber_base* f, const siginfo_t* info) noexcept {
   const std::uint64_t n = 1 + static_cast<std::uint64_t>(info->si_overrun > 0 ? info->si_overrun : 0);
   all_ticks += n;
-  if (thread* t = of(f); t != nullptr && !home->clocked) t->cpu_ns += n * tick_ns;
+  if (thread* t = of(f); t != nullptr && !shared_out) t->cpu_ns += n * tick_ns;
 }
 
 std::uint64_t cpu_time(hub& h, thread& t) noexcept {
-  if (!h.clocked)
+  if (!shared_out)
     start(h);
   else
     share_out(h.block->current, true);
   return t.cpu_ns;
 }
 
-void restart_clocks(hub& h, thread& t) noexcept {
+bool clocks_run() noexcept { return shared_out; }
+
+void hear_of_turns(hub& h) noexcept {
+  core::on_turn_over = [](const fiber_base* leaving, const fiber_base* entering) noexcept {
+    if (shared_out) share_out(leaving, false);
+    if (credentials_differ()) put_on_credentials_of(entering);
+  };
+  h.turns_heard = shared_out || credentials_differ();
+}
+
+void restart_clocks(thread& t) noexcept {
   all_ticks = t.cpu_ns = 0;
-  if (!h.clocked) return;
+  if (!shared_out) return;
   last_time = carrier_time();
   last_cycles = sys::cycles();
   by_cycles = 0;

@@ -20,8 +20,11 @@ void note_tick(const fiber_base* f, const siginfo_t* info) noexcept;
 // In nanoseconds. The first call begins the sharing out. Only on the carrier.
 std::uint64_t cpu_time(hub& h, thread& t) noexcept;
 
+// Whether it has begun.
+bool clocks_run() noexcept;
+
 // In a forked child, whose clocks begin anew.
-void restart_clocks(hub& h, thread& t) noexcept;
+void restart_clocks(thread& t) noexcept;
 
 // Whose CPU time a clock counts; nobody: it is another clock, or the kernel's (clock_calls.cpp). Only on the carrier.
 named_thread thread_of_clock(int clock) noexcept;

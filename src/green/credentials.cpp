@@ -5,6 +5,7 @@
 #include "green/credentials.hpp"
 
 #include "green/caller.hpp"
+#include "green/own_credentials.hpp"
 #include "green/rows.hpp"
 #include "sys/syscall.hpp"
 
@@ -22,13 +23,17 @@ bool is_the_rounds(const door_frame* f, long nr) noexcept {
 }
 
 door_answer on_ids(door_frame* f, long nr) noexcept {
-  const thread* me = caller();
-  if (me == nullptr || round.asker == nullptr) return below(f, nr);
+  thread* me = caller();
+  if (me == nullptr) return below(f, nr);
+  if (round.asker == nullptr) return change_credentials(*me, below, f, nr);
   const bool last = me == round.asker, known = round.made && is_the_rounds(f, nr);
   if (last) round.asker = nullptr;
+  // What the call means to a thread with credentials of its own, only that one's call tells.
+  if (has_own_credentials(*me)) return change_credentials(*me, below, f, nr);
   if (known) return answer(round.result);
   const door_answer a = below(f, nr);
   const long result = a.pass == 0 ? a.result : sys::raw(nr, f->rdi, f->rsi, f->rdx);
+  common_credentials_changed();
   if (!last && !round.made) {
     round.made = true;
     round.nr = nr;

@@ -12,6 +12,7 @@
 #include "green/rows.hpp"
 #include "green/user_text.hpp"
 #include "io/user_memory.hpp"
+#include "io/user_word.hpp"
 #include "sys/mem.hpp"
 #include "sys/syscall.hpp"
 
@@ -36,6 +37,16 @@ door_answer get_own(const thread& t, char* user) noexcept {
   return answer(got);
 }
 
+bool parent_deaths_kept = false;
+
+bool store_int(long user, int value) noexcept {
+  std::uint32_t seen = 0;
+  if (user % 4 != 0) return false;
+  for (bool swapped = false; !swapped;)
+    if (!io::exchange_word(reinterpret_cast<void*>(user), seen, static_cast<std::uint32_t>(value), swapped)) return false;
+  return true;
+}
+
 door_answer on_prctl(door_frame* f, long nr) noexcept {
   if (static_cast<int>(f->rdi) == PR_SET_SECCOMP) forbid_itself();
   thread* t = caller();
@@ -52,6 +63,22 @@ door_answer on_prctl(door_frame* f, long nr) noexcept {
       t->rare->is.timer_slack = wanted > 0 ? static_cast<std::uint64_t>(wanted) : 0;
       return answer(0);
     }
+    // A thread's own, and nobody's who is made by it. The kernel sends it to the process.
+    case PR_SET_PDEATHSIG: {
+      int before = 0;
+      sys::raw(nr, PR_GET_PDEATHSIG, &before);
+      const long got = sys::raw(nr, PR_SET_PDEATHSIG, f->rsi);
+      if (got != 0) return answer(got);
+      // The first one's may have been set before there were others.
+      if (!parent_deaths_kept && before != 0 && make_more(leader()) != nullptr) leader().rare->parent_death = before;
+      parent_deaths_kept = true;
+      if (f->rsi != 0 && make_more(*t) == nullptr) return answer(-ENOMEM);
+      if (t->rare != nullptr) t->rare->parent_death = static_cast<int>(f->rsi);
+      return answer(0);
+    }
+    case PR_GET_PDEATHSIG:
+      if (t == &leader() && !parent_deaths_kept) return below(f, nr);
+      return answer(store_int(f->rsi, more(*t).parent_death) ? 0 : -EFAULT);
     case PR_GET_TID_ADDRESS:
       // The leader's the kernel has.
       if (t == &leader()) return below(f, nr);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include "core/hub.hpp"
+#include "green/clocks.hpp"
 #include "green/names.hpp"
 #include "green/signals.hpp"
 #include "io/signal_actions.hpp"
@@ -54,7 +55,7 @@ char state_of(const thread& t) noexcept {
 // What is known without having the clocks of all threads kept from now on.
 std::uint64_t used(const thread& t) noexcept { return t.cpu_ns; }
 
-bool has_clock(const thread& t) noexcept { return &t != &leader() || home->clocked; }
+bool has_clock(const thread& t) noexcept { return &t != &leader() || clocks_run(); }
 
 std::size_t read_kernels(const char* path, char* to) noexcept {
   const long fd = sys::raw(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);

@@ -3,6 +3,7 @@
 #include "green/begin.hpp"
 #include "green/clocks.hpp"
 #include "green/credentials.hpp"
+#include "green/own_credentials.hpp"
 #include "green/end.hpp"
 #include "green/fork.hpp"
 #include "green/names.hpp"
@@ -120,7 +121,9 @@ void in_forked_child(hub& h) noexcept {
   alive = 1;
   arena::after_fork();
   name_process_after(*me);
-  restart_clocks(h, *me);
+  restart_clocks(*me);
+  credentials_in_child();
+  if (me->rare != nullptr) me->rare->parent_death = 0;
   natives = io::futex::kernel_may_wait = false;
   stop_ticking();
   signals_in_child(*me);

@@ -36,6 +36,7 @@ void put_rows() noexcept {
   put(robust_rows());
   put(proc_rows());
   put(list_rows());
+  put(own_credential_rows());
   put(clock_rows());
   put(tid_rows());
   put(signal_rows());

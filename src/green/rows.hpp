@@ -43,6 +43,7 @@ green_rows name_rows() noexcept;      // names.cpp
 green_rows robust_rows() noexcept;    // robust.cpp
 green_rows proc_rows() noexcept;      // proc_paths.cpp
 green_rows list_rows() noexcept;     // proc_lists.cpp
+green_rows own_credential_rows() noexcept;  // own_credentials.cpp
 green_rows clock_rows() noexcept;     // clock_calls.cpp
 green_rows tid_rows() noexcept;       // tid_calls.cpp
 green_rows shared_memory_rows() noexcept;  // shared_memory.cpp

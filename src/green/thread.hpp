@@ -49,6 +49,7 @@ struct attributes {
 };
 
 // What few threads have: made when it is first set (particulars.cpp), so that the many cost less memory.
+struct credentials;  // credentials.cpp
 struct particulars {
   pending_signal* first = nullptr;    // what came with pending signals, in order
   pending_signal* last = nullptr;
@@ -56,6 +57,8 @@ struct particulars {
   std::uint64_t waited_for = 0;       // by sigtimedwait
   std::uint64_t stack = 0, stack_size = 0;  // sigaltstack(2); no size: none
   std::uint32_t stack_flags = 0;      // SS_AUTODISARM
+  int parent_death = 0;               // PR_SET_PDEATHSIG
+  struct credentials* credentials = nullptr;  // where they are not what most threads have
   attributes is;
   particulars* next_free = nullptr;
 };

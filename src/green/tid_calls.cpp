@@ -7,6 +7,7 @@
 #include <sched.h>
 
 #include "green/caller.hpp"
+#include "green/own_credentials.hpp"
 #include "green/rows.hpp"
 #include "io/user_memory.hpp"
 #include "sys/syscall.hpp"
@@ -46,20 +47,20 @@ door_answer on_wait(door_frame* f, long nr) noexcept {
   return home != nullptr && is_green_id(static_cast<int>(f->rdi)) ? answer(-ECHILD) : below(f, nr);
 }
 
-// The id stands in memory. Capabilities are those of all green threads.
+// The id stands in memory.
 door_answer on_capabilities(door_frame* f, long nr) noexcept {
   __user_cap_header_struct header;
   static_assert(sizeof header == 8);
-  const thread* me = home == nullptr ? nullptr : caller();
+  thread* me = home == nullptr ? nullptr : caller();
   if (me == nullptr || !io::copy_in(&header, reinterpret_cast<const void*>(f->rdi), sizeof header) || !is_green_id(header.pid))
-    return below(f, nr);
+    return me != nullptr && nr == SYS_capset ? change_credentials(*me, below, f, nr) : below(f, nr);
   const thread* t = find(static_cast<std::uint32_t>(header.pid));
   if (t == nullptr) return answer(-ESRCH);
   if (nr == SYS_capset && t != me) return answer(-EPERM);
   header.pid = 0;
   door_frame mapped = *f;
   mapped.rdi = reinterpret_cast<long>(&header);
-  const door_answer a = below(&mapped, nr);
+  const door_answer a = nr == SYS_capset ? change_credentials(*me, below, &mapped, nr) : below(&mapped, nr);
   const long got = a.pass == 0 ? a.result : sys::raw(nr, &header, f->rsi);
   // A version that the kernel does not know is overwritten with the one it prefers.
   header.pid = static_cast<int>(t->tid);
