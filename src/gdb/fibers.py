@@ -13,6 +13,7 @@ class WeftHub:
         self.block = hub["block"]
         self.current = layout.member(self.block, "carrier.current")
         self.own_fs = hub["own_fs"] or hub["fs"]
+        self.signal_stack = (layout.member(self.block, "carrier.signal_stack"), layout.member(self.block, "carrier.signal_stack_size"))
         self.main = at + layout["hub.main"]
         self.ready_first = hub["ready_first"]
         self.pages = (hub["fds.pages"], hub["fds.page_count"])
@@ -41,6 +42,7 @@ class WeftFiber:
         self.task = bool(flags & layout["fiber.flags:in_task"]) and not (at == hub.current and hub.by_fiber)
         self.leaf = it["leaf"] if self.task and self.state in ("parked", "ready") else 0
         self.thread_pointer = it["thread_pointer"] if self.green else hub.own_fs
+        self.stack, self.stack_log2 = 0 if self.task or self.green or self.is_main else it["stk"], it["stack_log2"]
         self.site = it["site"]
         self.extra = it["extra"]
         # On its processor registers, whatever its state says: who finds nobody ready polls on the stack of the fiber that parked.
@@ -136,13 +138,16 @@ class WeftProcess:
     latest = None
 
     @classmethod
-    def now(cls):
-        """As it is at this stop; looked at once."""
+    def now(cls, settled=True):
+        """As it is at this stop; looked at once. Not `settled`: in the middle of an unwinder, which may select no thread."""
         inferior = gdb.selected_inferior()
         key = (inferior.num, inferior.pid)
         if cls.latest is None or cls.latest.key != key:
             cls.latest = cls()
-            cls.latest.key = key
+            cls.latest.key, cls.latest.settled = key, False
+        if settled and not cls.latest.settled:
+            cls.latest.settled = True
+            weft_settle(cls.latest)
         return cls.latest
 
     @classmethod
@@ -285,10 +290,28 @@ class WeftProcess:
 
     def thread_of(self, f, by_itself=True):
         """gdb's thread that shows the fiber: a green thread's own, where libthread_db makes one, or that which runs its hub."""
+        threads = self.threads_by_lwp()
+        found = by_itself and threads.get(f.tid) or threads.get(f.hub.lwp)
+        return found or gdb.selected_thread() or next(iter(threads.values()), None)
+
+    def threads_by_lwp(self):
         if self.threads is None:
             self.threads = {t.ptid[1]: t for t in self.layout.inferior.threads()}
-        found = by_itself and self.threads.get(f.tid) or self.threads.get(f.hub.lwp)
-        return found or gdb.selected_thread() or next(iter(self.threads.values()), None)
+        return self.threads
+
+    def owner_of(self, hub, sp):
+        """The fiber of the hub on whose stack an address lies. None where that cannot be told."""
+        if 0 <= sp - hub.signal_stack[0] < hub.signal_stack[1]:
+            return None
+        mine = [f for f in self.fibers if f.hub is hub and not f.part]
+        for f in mine:
+            if f.stack and 0 <= sp - (self.layout.member(f.stack, "stack.base") & ~7) < 1 << f.stack_log2:
+                return f
+        # A thread's control block lies at the upper end of its stack; but for main, whose stack is elsewhere.
+        above = [f for f in mine if f.green and not f.is_main and 0 < f.thread_pointer - sp < 1 << 30]
+        if above:
+            return min(above, key=lambda f: f.thread_pointer)
+        return next((f for f in mine if f.is_main), None) if not any(f.extra for f in mine) else None
 
     def find(self, text):
         """A fiber by number, name, thread id or address."""

@@ -149,3 +149,25 @@ class WeftState:
 
 
 weft_state = WeftState()
+
+
+def weft_settle(process):
+    """Sees to it that who is in the middle of a switch is taken for the fiber on whose stack it still, or already, stands: Weft's note of
+    the running fiber changes before the stack does."""
+    with weft_state.kept():
+        for hub in process.hubs:
+            current = next((f for f in process.fibers if f.at == hub.current), None)
+            thread = process.threads_by_lwp().get(hub.lwp)
+            if current is None or thread is None:
+                continue
+            thread.switch()
+            sp, pc = weft_standing(gdb.newest_frame())
+            if pc is None or "/libweft" not in (gdb.solib_name(pc) or ""):
+                continue
+            owner = process.owner_of(hub, sp)
+            if owner is None:
+                continue
+            if owner is not current and current.context and not current.task:
+                current.live = False
+            # While the stack pointer is where it was saved, the frame pointer is still the other one's.
+            owner.live = not (owner.context and sp - owner.context in (0, 16))

@@ -89,7 +89,7 @@ def weft_step_of_thread(thread):
     """From a green thread that libthread_db shows to its registers, also where no fiber is selected."""
     if thread.ptid[1] < WeftProcess.FIRST_TID:
         return None
-    for f in WeftProcess.now().fibers:
+    for f in WeftProcess.now(settled=False).fibers:
         if f.tid == thread.ptid[1] and f.context and not f.live:
             return WeftStep(0, 0, weft_saved_registers(f))
     return None
