@@ -169,5 +169,6 @@ def weft_settle(process):
                 continue
             if owner is not current and current.context and not current.task:
                 current.live = False
-            # While the stack pointer is where it was saved, the frame pointer is still the other one's.
-            owner.live = not (owner.context and sp - owner.context in (0, 16))
+            # Who arrives has its stack pointer first and its frame pointer last: until then what was saved is the whole truth.
+            arriving = (0, 16) if owner is current else (0,)
+            owner.live = not (owner.context and sp - owner.context in arriving)
