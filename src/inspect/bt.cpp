@@ -158,6 +158,7 @@ int bt(const bt_options& o) {
   if (o.json) {
     json j;
     j.open('{').put("pid", static_cast<std::uint64_t>(o.pid)).put("stopped_us", static_cast<std::uint64_t>(seen.stood.count() / 1000));
+    j.put("stopped_cpu_us", seen.worked / 1000).put("copied_bytes", static_cast<std::uint64_t>(seen.copied));
     j.open("stacks", '[');
     for (const standing& s : all) put(j, c, s);
     j.close().close();

@@ -8,7 +8,9 @@ namespace weft::inspect {
 namespace {
 
 // More than any program has: a list that is longer runs in a circle.
-constexpr std::size_t most_hubs = 4096, most_fibers = 16'000'000, most_waiters = 4'000'000;
+constexpr std::size_t most_hubs = 4096, most_fibers = 16'000'000;
+// Several lists may hold one waiter (poll), but not many times more than there are.
+constexpr std::size_t most_nodes(std::size_t waiters) { return 4 * waiters + 1024; }
 constexpr std::size_t most_awaits = 256;
 
 // A block that was copied whole.
@@ -148,7 +150,10 @@ std::vector<fiber> reader::fibers(const hub& h, std::size_t index) {
     return true;
   };
   for (address f = h.at + at_.hub_main; f != 0 && add(f);) f = memory_.get_or<address>(f + at_.all_next);
-  for (address f = memory_.get_or<address>(h.at + at_.hub_ready_first); f != 0; f = memory_.get_or<address>(f + at_.next))
+  // Most of the queue were in the first list. A queue that moves while it is read may look like a ring.
+  std::unordered_set<address> queued;
+  for (address f = memory_.get_or<address>(h.at + at_.hub_ready_first); f != 0 && queued.insert(f).second;
+       f = memory_.get_or<address>(f + at_.next))
     if (!add(f) && !seen.contains(f)) break;
   if (h.current != 0) add(h.current);
   // In a forked child whose thread was not main's, main is no more; that thread leads the rest.
@@ -170,7 +175,8 @@ std::vector<fiber> reader::fibers(const hub& h, std::size_t index) {
 void reader::fetch_stacks(const std::vector<fiber>& all, std::size_t most) {
   std::vector<range> wanted;
   for (const fiber& f : all) {
-    if (f.wait.waiter != 0) wanted.push_back({f.wait.waiter, f.wait.waiter + at_.waiter_size});
+    // The nodes by which it stands in lists lie beside it.
+    if (f.wait.waiter != 0) wanted.push_back({f.wait.waiter - 128, f.wait.waiter + at_.waiter_size + 128});
     if (most == 0 || f.context == 0 || f.state == fiber_state::created) continue;
     const address end = f.stack.end > f.context ? f.stack.end : f.context + memory::page_size;
     wanted.push_back({f.context, std::min<address>(end, f.context + most)});
@@ -223,7 +229,7 @@ void reader::find_descriptors(const hub& h, const by_waiter& waiters) {
     for (std::uint32_t i = 0; i < at_.page_entries; ++i) {
       const address head = page + i * at_.entry_size + at_.entry_waiters;
       auto node = memory_.get_or<address>(head + at_.link_next);
-      for (std::size_t n = 0; node != 0 && node != head && n < most_waiters; ++n) {
+      for (std::size_t n = 0; node != 0 && node != head && n < most_nodes(waiters.size()); ++n) {
         if (const auto who = waiters.find(memory_.get_or<address>(node + at_.target)); who != waiters.end())
           who->second->wait.descriptors.push_back(
               {static_cast<int>(p * at_.page_entries + i), memory_.get_or<std::uint32_t>(node + at_.events)});
@@ -237,7 +243,7 @@ void reader::find_futexes(const by_waiter& waiters) {
   const address table = roots_.root("futex_buckets");
   for (std::uint32_t b = 0; table != 0 && b < at_.buckets; ++b) {
     auto node = memory_.get_or<address>(table + b * at_.bucket_size + at_.bucket_first);
-    for (std::size_t n = 0; node != 0 && n < most_waiters; ++n) {
+    for (std::size_t n = 0; node != 0 && n < most_nodes(waiters.size()); ++n) {
       if (const auto who = waiters.find(memory_.get_or<address>(node + at_.node_target)); who != waiters.end())
         who->second->wait.futex = memory_.get_or<address>(node + at_.node_address);
       node = memory_.get_or<address>(node + at_.node_after);
@@ -249,7 +255,7 @@ void reader::find_joins(const std::vector<fiber>& all, const by_waiter& waiters)
   for (const fiber& f : all) {
     const address head = f.at + at_.completion;
     auto node = memory_.get_or<address>(head + at_.link_next);
-    for (std::size_t n = 0; node != 0 && node != head && n < most_waiters; ++n) {
+    for (std::size_t n = 0; node != 0 && node != head && n < most_nodes(waiters.size()); ++n) {
       if (const auto who = waiters.find(node); who != waiters.end()) who->second->wait.joins = f.at;
       node = memory_.get_or<address>(node + at_.link_next);
     }

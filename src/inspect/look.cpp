@@ -24,59 +24,75 @@ registers of_sleeping(const kernel_call& c) {
   return r;
 }
 
-}  // namespace
-
-std::uint64_t monotonic_now() {
+std::uint64_t clock_now(clockid_t clock) {
   timespec t{};
-  clock_gettime(CLOCK_MONOTONIC, &t);
+  clock_gettime(clock, &t);
   return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(t.tv_nsec);
 }
 
+}  // namespace
+
+std::uint64_t monotonic_now() { return clock_now(CLOCK_MONOTONIC); }
+
 look::look(const process& p, memory& m, const layout& l, std::size_t stack_bytes) {
   reader r(p, m, l);
-  // Whose threads to stop. Hubs may come and go until then: what is read after the stop counts.
+  // All of it once while the process runs. It tells whose threads to stop, and what to copy then, into memory that is there already: the
+  // stop is as short as the copying alone. What has changed until then is read anew.
   m.forget();
   std::vector<pid_t> wanted;
-  for (const hub& h : r.hubs())
+  hubs = r.hubs();
+  for (const hub& h : hubs)
     if (const pid_t t = p.thread_called(h.thread); t != 0) wanted.push_back(t);
+  read_fibers(r, stack_bytes);
+  r.describe(fibers);
+  r.find_targets(hubs, fibers);
   const auto is_own_text = [&](address pc) {
     const mapping* at = p.mapping_of(pc);
     return at != nullptr && at->path == l.library();
   };
   const auto began = std::chrono::steady_clock::now();
+  const std::uint64_t worked_before = clock_now(CLOCK_PROCESS_CPUTIME_ID);
   stopped hold(p, wanted, is_own_text);
-  m.forget();
+  m.refresh();
   hubs = r.hubs();
-  for (std::size_t i = 0; i < hubs.size(); ++i) {
-    hubs[i].os_thread = p.thread_called(hubs[i].thread);
-    auto more = r.fibers(hubs[i], i);
-    std::move(more.begin(), more.end(), std::back_inserter(fibers));
-  }
-  r.fetch_stacks(fibers, stack_bytes);
-  r.describe(fibers);
-  r.find_targets(hubs, fibers);
-  for (const pid_t t : p.threads()) {
-    os_thread one;
-    one.id = t;
-    one.inner_id = static_cast<std::uint32_t>(p.inner_id(t));
-    one.of_a_hub = std::any_of(hubs.begin(), hubs.end(), [&](const hub& h) { return h.os_thread == t; });
+  read_fibers(r, stack_bytes);
+  for (const pid_t t : wanted)
     if (const auto regs = hold.registers(t)) {
+      os_thread one;
+      one.id = t;
       one.at = of_stopped(*regs);
       const address top = one.at.value[registers::rsp];
       if (stack_bytes != 0) m.fetch({{top, top + stack_bytes}});
+      threads.push_back(std::move(one));
     }
-    threads.push_back(std::move(one));
-  }
-  pages = m.pages();
+  copied = m.bytes();
   hold.let_go();
   stood = std::chrono::steady_clock::now() - began;
+  worked = clock_now(CLOCK_PROCESS_CPUTIME_ID) - worked_before;
   now = monotonic_now();
+  // From the copy.
+  r.describe(fibers);
+  r.find_targets(hubs, fibers);
+  for (hub& h : hubs) h.os_thread = p.thread_called(h.thread);
+  for (const pid_t t : p.threads())
+    if (std::none_of(threads.begin(), threads.end(), [&](const os_thread& o) { return o.id == t; })) threads.emplace_back().id = t;
   for (os_thread& t : threads) {
+    t.inner_id = static_cast<std::uint32_t>(p.inner_id(t.id));
+    t.of_a_hub = std::any_of(hubs.begin(), hubs.end(), [&](const hub& h) { return h.os_thread == t.id; });
     t.name = p.thread_name(t.id);
     t.call = p.call_of(t.id);
     if (!t.at.has(registers::pc)) t.at = of_sleeping(t.call);
   }
   std::stable_partition(threads.begin(), threads.end(), [](const os_thread& t) { return t.of_a_hub; });
+}
+
+void look::read_fibers(reader& r, std::size_t stack_bytes) {
+  fibers.clear();
+  for (std::size_t i = 0; i < hubs.size(); ++i) {
+    auto more = r.fibers(hubs[i], i);
+    std::move(more.begin(), more.end(), std::back_inserter(fibers));
+  }
+  r.fetch_stacks(fibers, stack_bytes);
 }
 
 const os_thread* look::thread_of(const hub& h) const {

@@ -37,7 +37,8 @@ public:
   std::vector<os_thread> threads;      // those of hubs first, in their order
   std::uint64_t now = 0;               // CLOCK_MONOTONIC, in nanoseconds
   std::chrono::nanoseconds stood{};    // for how long the process was stopped
-  std::size_t pages = 0;               // copied meanwhile
+  std::uint64_t worked = 0;            // CPU time of that, in nanoseconds: the rest is other processes' on a busy machine
+  std::size_t copied = 0;              // bytes of it meanwhile
 
   bool is_running(const fiber& f) const { return hubs[f.hub].current == f.at; }
   // Of a fiber, where it is suspended or runs; nothing when that is not known.
@@ -48,6 +49,7 @@ public:
   }
 
 private:
+  void read_fibers(reader& r, std::size_t stack_bytes);
   const os_thread* thread_of(const hub& h) const;
 };
 

@@ -86,7 +86,8 @@ void print_groups(const look& seen, words& w, bool all) {
 void print_json(const process& p, const look& seen, words& w, bool all) {
   json j;
   j.open('{').put("pid", static_cast<std::uint64_t>(p.pid())).put("program", p.name());
-  j.put("stopped_us", static_cast<std::uint64_t>(seen.stood.count() / 1000));
+  j.put("stopped_us", static_cast<std::uint64_t>(seen.stood.count() / 1000)).put("stopped_cpu_us", seen.worked / 1000);
+  j.put("copied_bytes", static_cast<std::uint64_t>(seen.copied));
   j.open("hubs", '[');
   for (const hub& h : seen.hubs) {
     j.open('{').put("address", hex(h.at)).put("os_thread", static_cast<std::uint64_t>(h.os_thread));
