@@ -56,27 +56,31 @@ chunk* take_chunk(const hub& h) noexcept {
     c.hub = h.tracer.number;
     c.thread = h.thread;
     c.virtual_time = h.virtual_time;
+    if (h.virtual_time && all.virtual_base == 0) all.virtual_base = h.virtual_now;
     note_clocks();
     return &c;
   }
   return nullptr;
 }
 
-void describe_all(hub& h) noexcept;
+void describe_all(hub& h, const fiber_base* besides) noexcept;
 
-// Whoever records first makes the memory; others, and a handler on top of it, record nothing meanwhile.
+// Whoever records first makes the memory; others wait. Not a handler on top of it, whose hub is `opening`.
 bool has_memory() noexcept {
   std::uint32_t state = memory.load_acquire();
-  if (state == made) return current.map != nullptr;
-  if (state == being_made || !memory.compare_exchange(state, being_made)) return false;
+  while (state != to_be_made || !memory.compare_exchange(state, being_made)) {
+    if (state == made) return current.map != nullptr;
+    sys::raw(SYS_sched_yield);
+    state = memory.load_acquire();
+  }
   const bool fine = make();
   if (!fine) recording.store_seq_cst(0);
   memory.store_seq_cst(made);
   return fine;
 }
 
-// Binds the writer to a fresh chunk. False: no record can be made now.
-bool turn_page(hub& h) noexcept {
+// Binds the writer to a fresh chunk. False: no record can be made now. The record that is to come says itself what `besides` is at.
+bool turn_page(hub& h, const fiber_base* besides = nullptr) noexcept {
   trace_writer& w = h.tracer;
   if (w.opening != 0 || !on()) return false;
   w.opening = 1;
@@ -100,7 +104,7 @@ bool turn_page(hub& h) noexcept {
     count(head(current.map).lost, 1);
     return false;
   }
-  if (first) describe_all(h);
+  if (first) describe_all(h, besides);
   return true;
 }
 
@@ -110,7 +114,7 @@ bool current_page(const hub& h) noexcept {
 }
 
 // Before what a record refers to is written: both go to the same trace.
-bool has_page(hub& h) noexcept { return current_page(h) || turn_page(h); }
+bool has_page(hub& h, const fiber_base* besides = nullptr) noexcept { return current_page(h) || turn_page(h, besides); }
 
 record* place(hub& h) noexcept {
   while (has_page(h)) {
@@ -214,10 +218,11 @@ void name_fiber(hub& h, const fiber_base* f) noexcept {
 bool is_hubs_own(const hub& h, const fiber_base* f) noexcept { return f == h.idler || f == h.tasks.driver; }
 
 // The first records of a hub: what its fibers are at.
-void describe_all(hub& h) noexcept {
+void describe_all(hub& h, const fiber_base* besides) noexcept {
   each_fiber(h, [&](const fiber_base* f) {
     if (is_hubs_own(h, f)) return;
     name_fiber(h, f);
+    if (f == besides) return;
     if (f->state == fiber_state::parked && f->parked != nullptr)
       note(h, kind::park, f, about_nothing, 0, name_of(f->parked->reason));
     else if (f->state == fiber_state::ready || f->state == fiber_state::created)
@@ -235,7 +240,7 @@ void run(hub& h, const fiber_base* f) noexcept { note(h, kind::run, f, is_hubs_o
 
 void park(hub& h, const waiter& w, detail::nanos deadline) noexcept {
   trace_writer& t = h.tracer;
-  if (!has_page(h)) return;
+  if (!has_page(h, w.fiber)) return;
   const std::uint32_t name = name_of(w.reason);
   if (deadline != detail::never) note(h, kind::until, w.fiber, 0, deadline);
   note(h, kind::park, w.fiber, static_cast<std::uint8_t>(t.about_what), t.about, name);
@@ -244,9 +249,12 @@ void park(hub& h, const waiter& w, detail::nanos deadline) noexcept {
 
 void wake(hub& h, const fiber_base* f, detail::wake why) noexcept { note(h, kind::wake, f, static_cast<std::uint8_t>(why)); }
 
-void ready(hub& h, const fiber_base* f, turn_over why) noexcept { note(h, kind::ready, f, why); }
+void ready(hub& h, const fiber_base* f, turn_over why) noexcept {
+  if (has_page(h, f)) note(h, kind::ready, f, why);
+}
 
 void spawn(hub& h, const fiber_base* f) noexcept {
+  if (!has_page(h, f)) return;
   note(h, kind::spawn, f);
   name_fiber(h, f);
 }
@@ -270,8 +278,8 @@ void polled(hub& h, int reported) noexcept {
 
 void turned(hub& h) noexcept {
   h.tracer.in_turn = 0;
-  // Nothing came of it: not worth a record.
-  if (h.tracer.at != nullptr && h.tracer.at->used == h.tracer.quiet_since) return;
+  // Nothing came of it: not worth a record. A virtual clock moves on after the turn, and then timers wake.
+  if (!h.virtual_time && h.tracer.at != nullptr && h.tracer.at->used == h.tracer.quiet_since) return;
   note_hub(h, kind::turned, 0);
 }
 
@@ -326,6 +334,7 @@ void after_fork(hub* h) noexcept {
 }
 
 void hub_over(hub& h) noexcept {
+  end(h, &h.main);
   h.traced = false;
   if (h.tracer.at != nullptr && h.tracer.generation == generation.load_relaxed()) give_back(*h.tracer.at);
   h.tracer.at = nullptr;

@@ -92,6 +92,7 @@ struct header {
   char run[run_bytes];                   // common to all processes of a run
   std::uint64_t first_cycles, first_ns;  // the same moment on both clocks
   std::uint64_t last_cycles, last_ns;    // a later one
+  std::uint64_t virtual_base;            // where the virtual clock stood first; 0: there is none
   std::uint64_t next_chunk;              // how many were begun
   std::uint64_t overwritten;             // records that are gone
   std::uint64_t lost;                    // records for which there was no place

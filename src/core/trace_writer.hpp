@@ -1,7 +1,11 @@
 // Where a hub writes what trace.hpp notes. Only its own thread does, and signal handlers on top of it.
 #pragma once
 
-#include "core/trace_format.hpp"
+#include <cstdint>
+
+namespace weft::core::trace {
+struct chunk;  // core/trace_format.hpp
+}
 
 namespace weft::core {
 

@@ -88,7 +88,11 @@ bool heard_elsewhere(int number) noexcept {
 }
 
 void raise_again(int number) noexcept {
-  if (!heard_elsewhere(number)) sys::raw(SYS_kill, sys::raw(SYS_getpid), number);
+  if (heard_elsewhere(number)) return;
+  struct sigaction now {};
+  if (number == SIGINT && core::before_death != nullptr && sigaction(number, nullptr, &now) == 0 && now.sa_handler == SIG_DFL)
+    core::before_death(number);
+  sys::raw(SYS_kill, sys::raw(SYS_getpid), number);
 }
 
 // In the hub's own time.

@@ -63,9 +63,9 @@ void replay::wait_arguments(const row& r, bool unfinished) noexcept {
       out_.hex(r.about);
       out_ << "\"";
     }
-    if (r.until > head_.first_ns) {
+    if (r.until > at_.clock_base) {
       next() << "\"until_us\":";
-      out_.microseconds(r.until - head_.first_ns);
+      out_.microseconds(r.until - at_.clock_base);
     }
     const char* result = unfinished ? nullptr : result_name(r.result);
     if (result != nullptr) next() << "\"ended by\":\"" << result << "\"";

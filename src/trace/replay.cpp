@@ -58,6 +58,7 @@ void replay::replay_hub(std::uint32_t number) noexcept {
     at_.thread = c.thread;
     at_.over = c.open == 0;
     of_virtual_time = c.virtual_time != 0;
+    at_.clock_base = of_virtual_time ? head_.virtual_base : head_.first_ns;
     const std::uint32_t used = c.used < records_in_chunk ? c.used : records_in_chunk;
     std::uint64_t before = 0;
     for (std::uint32_t k = 0; k < used; ++k) {
@@ -300,7 +301,7 @@ row* replay::hub_row() noexcept {
 }
 
 std::uint64_t replay::time_of(const chunk& c, std::uint64_t when) const noexcept {
-  if (c.virtual_time != 0) return when > head_.first_ns ? when - head_.first_ns : 0;
+  if (c.virtual_time != 0) return when > head_.virtual_base ? when - head_.virtual_base : 0;
   if (when <= head_.first_cycles) return 0;
   const std::uint64_t cycles = head_.last_cycles - head_.first_cycles, ns = head_.last_ns - head_.first_ns;
   if (cycles == 0 || ns >> 24 >= cycles) return when - head_.first_cycles;

@@ -30,7 +30,7 @@ private:
     bool in_turn = false, delivers = false;
     std::uint64_t turn_since = 0, polled_at = 0, timeout = 0, reported = 0, until = 0;
     const sent* remote = nullptr;  // what is run now
-    std::uint64_t now = 0;
+    std::uint64_t now = 0, clock_base = 0;
     bool over = false;
   };
 
