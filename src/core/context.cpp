@@ -282,8 +282,6 @@ void preempt(hub& h, fiber_base* self) noexcept {
 }
 
 void finish(hub& h, fiber_base* f) noexcept {
-  if (h.traced) [[unlikely]]
-    trace::end(h, f);
   if (!f->unlisted) {
     f->all_prev->all_next = f->all_next;
     if (f->all_next != nullptr) f->all_next->all_prev = f->all_prev;
@@ -293,6 +291,8 @@ void finish(hub& h, fiber_base* f) noexcept {
   if (!f->service && --h.live == 1 && h.last_one != nullptr) detail::unpark(*h.last_one);
   // Nobody is added any more: those who come later see that it is done.
   while (detail::wait_node* n = f->completion.pop_front()) n->notify(n);
+  if (h.traced) [[unlikely]]
+    trace::end(h, f);
 }
 
 }  // namespace weft::core

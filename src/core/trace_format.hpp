@@ -27,8 +27,7 @@ enum class kind : std::uint8_t {
   remote,   // what another thread has sent is run now; about: the node's address
   offload,  // who's call goes to somebody who can wait; about: the call's number; detail: an offloaded_to
   done,     // that call is over; about: its result
-  signal,   // about: a signal's number, which was handed to the program
-  stall,    // the watchdog found the hub standing still; about: for how long, in nanoseconds
+  signal,   // about: a signal's number, which came to Weft while who ran
 };
 
 enum turn_over : std::uint8_t { yielded, preempted, seen };  // seen: it was ready when the recording began

@@ -4,6 +4,7 @@
 // called at once.
 #include <ucontext.h>
 
+#include "core/trace.hpp"
 #include "core/vectors.hpp"
 #include "io/door.hpp"
 #include "io/signals.hpp"
@@ -179,6 +180,8 @@ handled run_due_signals(hub& h, fiber_base* self) noexcept {
 }
 
 extern "C" void weft_signal_entry(int number, siginfo_t* info, void* context) {
+  if (core::trace::on()) [[unlikely]]
+    core::trace::signal(number);
   if (of_threads.came != nullptr && of_threads.came(number, info, context)) return;
   const signal_action a = action_of(number);
   if ((a.flags & static_cast<std::uint32_t>(SA_RESETHAND)) != 0) reset_action(number);

@@ -64,7 +64,7 @@ void replay::replay_hub(std::uint32_t number) noexcept {
     for (std::uint32_t k = 0; k < used; ++k) {
       const record r = c.at[k];
       // Not written yet, or by an earlier owner of the chunk.
-      if (r.what == 0 || r.what > static_cast<std::uint8_t>(kind::stall) || r.when < before) continue;
+      if (r.what == 0 || r.what > static_cast<std::uint8_t>(kind::signal) || r.when < before) continue;
       before = r.when;
       const std::uint64_t t = time_of(c, r.when);
       if (t > at_.now) at_.now = t;
@@ -93,7 +93,7 @@ void replay::tell(const record& r) noexcept {
       return;
     case kind::turn: case kind::polled: case kind::turned: case kind::post: case kind::remote: return tell_hub(r);
     case kind::offload: case kind::done: return tell_call(r);
-    case kind::signal: case kind::stall: return tell_signal(r);
+    case kind::signal: return tell_signal(r);
     case kind::none: return;
   }
 }
@@ -229,18 +229,9 @@ void replay::tell_call(const record& r) noexcept {
 }
 
 void replay::tell_signal(const record& r) noexcept {
-  if (pass_ != pass::slices) return;
-  const bool stall = static_cast<kind>(r.what) == kind::stall;
-  const row* x = r.who == 0 ? hub_row() : row_of(r);
-  if (x == nullptr) return;
-  event("i", stall ? "watchdog" : "signal", x->number, at_.now) << ",\"s\":\"t\",\"name\":\"";
-  if (stall) {
-    out_ << "the watchdog reports\",\"args\":{\"stands still since_us\":";
-    out_.microseconds(r.about);
-    out_ << "}}";
-  } else {
-    out_ << "signal " << r.about << "\"}";
-  }
+  const row* x = row_of(r);
+  if (x == nullptr || pass_ != pass::slices) return;
+  event("i", "signal", x->number, at_.now) << ",\"s\":\"t\",\"name\":\"signal " << r.about << "\"}";
 }
 
 void replay::finish_hub() noexcept {

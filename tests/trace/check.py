@@ -34,7 +34,8 @@ class Trace:
         for e in self.events:
             phase = e.get("ph")
             require(phase in FIELDS, f"an event of phase {phase!r}: {e}")
-            require(isinstance(e.get("pid"), int) and isinstance(e.get("tid"), int) and isinstance(e.get("name"), str), f"no pid, tid, name: {e}")
+            require(isinstance(e.get("pid"), int) and isinstance(e.get("tid"), int), f"no pid, tid: {e}")
+            require(isinstance(e.get("name"), str), f"no name: {e}")
             require(FIELDS[phase] <= e.keys(), f"a field is missing: {e}")
             row = e["pid"], e["tid"]
             if phase == "M":
