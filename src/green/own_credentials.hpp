@@ -1,6 +1,6 @@
-// Credentials of one thread. In Linux each has its own; libc's set*id functions have all threads of a process make the same call (credentials.hpp), but
-// setfsuid, setfsgid, capset, and system calls that are made directly, change one. Then, and as long as threads differ, the carrier puts
-// on those of whom it runs next.
+// Credentials of one thread. In Linux each has its own; libc's set*id functions have all threads of a process make the same call
+// (credentials.hpp), but setfsuid, setfsgid, capset, and system calls that are made directly, change one. Then, and as long as threads
+// differ, the carrier puts on those of whom it runs next.
 #pragma once
 
 #include "green/rows.hpp"

@@ -170,7 +170,8 @@ TEST_CASE("descriptors with their peers, running threads and those alike are tol
   CHECK(has(paragraph_with(bt, "\"server\""), "recv"));
   CHECK(count_of(weft({"bt", "--no-fold", s.id()}).out, "pthread_cond_wait") >= 20);
 
-  const std::string top = ask_until({"top", "-d", "0.1", "-n", "1", s.id()}, [](const std::string& out) { return has(line_with(out, " busy "), "runs"); });
+  const std::string top = ask_until({"top", "-d", "0.1", "-n", "1", s.id()},
+                                    [](const std::string& out) { return has(line_with(out, " busy "), "runs"); });
   CAPTURE(top);
   CHECK(has(top, "23 fibers, "));
   CHECK(has(line_with(top, "futex"), "20"));

@@ -13,6 +13,12 @@ if os.geteuid() != 0:
     print("skipped: a clean root is made and entered by root only")
     sys.exit(77)
 
+
+def skip(why, said):
+    print(f"{said[-2000:]}\nskipped: {why}")
+    sys.exit(77)
+
+
 with tempfile.TemporaryDirectory() as work:
     os.chmod(work, 0o755)
     plain = {k: v for k, v in os.environ.items() if k not in ("CFLAGS", "CXXFLAGS", "CC", "CXX")}
@@ -24,18 +30,24 @@ with tempfile.TemporaryDirectory() as work:
 
     sources = [f for f in glob.glob("/etc/apt/sources.list.d/*.sources") + glob.glob("/etc/apt/sources.list") if os.path.getsize(f) > 0]
     root = work + "/root"
-    status, said = run(["mmdebstrap", "--variant=minbase", "--mode=root", "bookworm", root, *sources], 900)
+    status, said = run(["timeout", "--kill-after=20", "400", "mmdebstrap", "--variant=minbase", "--mode=root",
+                        '--aptopt=Acquire::http::Timeout "30"', "bookworm", root, *sources], 900)
     if status != 0:
-        print(said[-2000:])
-        print("skipped: no clean root can be made here (network, or rights)")
-        sys.exit(77)
+        skip("no clean root can be made here (network, or rights)", said)
     check("the clean root knows nothing of Weft", glob.glob(root + "/usr/**/*weft*", recursive=True) == [])
     for p in packages:
         if "dbgsym" not in p:
             shutil.copy(p, root + "/tmp/")
     inside = ["chroot", root, "/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "DEBIAN_FRONTEND=noninteractive"]
-    must([*inside, "sh", "-c", "apt-get -qq -y --no-install-recommends install /tmp/*.deb"], 600)
-    must(["mount", "-t", "proc", "proc", root + "/proc"])
+    status, said = run([*inside, "sh", "-c", "apt-get -qq -y -o Acquire::http::Timeout=30 --no-install-recommends install /tmp/*.deb"], 600)
+    if status != 0 and re.search(r"(Failed|Unable) to fetch|Temporary failure resolving", said):
+        skip("what the packages depend on cannot be fetched (network)", said)
+    check("the packages can be installed", status == 0, said)
+    if status != 0:
+        end()
+    status, said = run(["mount", "-t", "proc", "proc", root + "/proc"])
+    if status != 0:
+        skip("nothing can be mounted here (rights)", said)
     try:
         status, said = run([*inside, "weft", "doctor"])
         check("weft doctor's trial runs green there", status == 0 and "ran green" in said, said)

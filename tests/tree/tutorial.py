@@ -1,5 +1,5 @@
-# Runs docs/tutorial.md as it stands: tutorial.py BUILD SOURCE. Its programs are written to files, its console blocks are typed into one shell,
-# and what they print must be what stands there; "..." is anything, alone on a line any lines.
+# Runs docs/tutorial.md as it stands: tutorial.py BUILD SOURCE. Its programs are written to files, its console blocks are typed into one
+# shell, and what they print must be what stands there; "..." is anything, alone on a line any lines.
 import os
 import re
 import signal
