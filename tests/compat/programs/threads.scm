@@ -1,0 +1,27 @@
+;; Threads of Guile: futures, parallel maps, mutexes and condition variables, the collector of garbage.
+(use-modules (ice-9 threads) (ice-9 futures))
+(define (work n) (let loop ((i 0) (s 0)) (if (= i 50000) s (loop (+ i 1) (logxor s (* n i))))))
+(write (par-map work '(2 3 4 5 6 7 8 9))) (newline)
+(write (map touch (map (lambda (n) (future (work n))) '(11 12 13)))) (newline)
+(define lock (make-mutex))
+(define sum 0)
+(for-each join-thread
+          (map (lambda (n) (make-thread (lambda () (do ((i 0 (+ i 1))) ((= i 500)) (with-mutex lock (set! sum (+ sum 1)))))))
+               (iota 8)))
+(write sum) (newline)
+(define filled (make-condition-variable))
+(define items '())
+(define taken 0)
+(define takers
+  (map (lambda (n) (make-thread (lambda ()
+         (do ((i 0 (+ i 1))) ((= i 25))
+           (with-mutex lock
+             (let wait () (when (null? items) (wait-condition-variable filled lock) (wait)))
+             (set! taken (+ taken (car items)))
+             (set! items (cdr items)))))))
+       (iota 4)))
+(do ((i 0 (+ i 1))) ((= i 100)) (with-mutex lock (set! items (cons i items)) (signal-condition-variable filled)))
+(for-each join-thread takers)
+(write taken) (newline)
+(write (apply + (par-map (lambda (n) (gc) (vector-length (make-vector (* n 1000)))) (iota 8)))) (newline)
+(write (join-thread (make-thread (lambda () (usleep 1000) 'done)))) (newline)
