@@ -12,13 +12,15 @@
 
 using namespace std::chrono_literals;
 
+static void count(const stage& s) {
+  s.say("one");
+  weft::this_fiber::sleep_for(1s);
+  s.say("two");
+}
+
 int main() {
   stage s;
-  const auto count = [&] {
-    s.say("one");
-    weft::this_fiber::sleep_for(1s);
-    s.say("two");
-  };
-  weft::gather(count, count, count);
+  const auto once = [&s] { count(s); };
+  weft::gather(once, once, once);
   s.say("all three took %.1f s, not 3.0 s", s.now());
 }

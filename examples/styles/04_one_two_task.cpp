@@ -18,9 +18,12 @@ static weft::task<> count(const stage& s) {
   s.say("two");
 }
 
+static weft::task<> program(const stage& s) {
+  co_await weft::async::gather(count(s), count(s), count(s));
+  s.say("all three took %.1f s, not 3.0 s", s.now());
+}
+
 int main() {
   stage s;
-  const auto start = [&s] { return count(s); };
-  weft::gather(weft::spawn(start), weft::spawn(start), weft::spawn(start));
-  s.say("all three took %.1f s, not 3.0 s", s.now());
+  weft::await(program(s));
 }

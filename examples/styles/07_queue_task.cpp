@@ -40,20 +40,19 @@ static weft::task<> consume(const stage& s, weft::queue<int>& q, char name) {
   }
 }
 
-static weft::task<> run(const stage& s) {
+static weft::task<> program(const stage& s) {
   weft::queue<int> q;
   std::vector<weft::fiber<>> producers, consumers;
   for (const int from : {10, 20}) producers.push_back(weft::spawn(produce(s, q, from)));
   for (const char name : {'A', 'B'}) consumers.push_back(weft::spawn(consume(s, q, name)));
-  for (auto& p : producers) co_await p;
+  co_await async::joinall(producers);
   s.say("all is produced");
   co_await async::join(q);
-  for (auto& c : consumers) c.cancel();
-  for (auto& c : consumers) co_await async::join(c);
+  co_await async::killall(consumers);
   s.say("all is consumed; A was cancelled: %s", consumers[0].was_cancelled() ? "yes" : "no");
 }
 
 int main() {
   stage s;
-  weft::await(run(s));
+  weft::await(program(s));
 }

@@ -26,11 +26,12 @@ static weft::task<long> factorial(const stage& s, char name, int n) {
   co_return f;
 }
 
+static weft::task<> program(const stage& s) {
+  const auto [a, b, c] = co_await weft::async::gather(factorial(s, 'A', 2), factorial(s, 'B', 3), factorial(s, 'C', 4));
+  s.say("gathered %ld, %ld, %ld", a, b, c);
+}
+
 int main() {
   stage s;
-  auto first = weft::spawn(factorial(s, 'A', 2));
-  auto second = weft::spawn(factorial(s, 'B', 3));
-  auto third = weft::spawn(factorial(s, 'C', 4));
-  const auto [a, b, c] = weft::gather(first, second, third);
-  s.say("gathered %ld, %ld, %ld", a, b, c);
+  weft::await(program(s));
 }

@@ -11,7 +11,8 @@
 using namespace std::chrono_literals;
 using weft::this_fiber::sleep_for;
 
-static int divide(int a, int b) {
+static int divide(int a, int b, std::chrono::seconds takes) {
+  sleep_for(takes);
   if (b == 0) throw std::domain_error("division by zero");
   return a / b;
 }
@@ -27,18 +28,9 @@ static std::string tell(weft::settled<int> r) {
 
 int main() {
   stage s;
-  auto one = weft::spawn([] {
-    sleep_for(1s);
-    return divide(2, 2);
-  });
-  auto two = weft::spawn([] {
-    sleep_for(1s);
-    return divide(2, 0);
-  });
-  auto three = weft::spawn([] {
-    sleep_for(3s);
-    return divide(2, 3);
-  });
+  auto one = weft::spawn(divide, 2, 2, 1s);
+  auto two = weft::spawn(divide, 2, 0, 1s);
+  auto three = weft::spawn(divide, 2, 3, 10s);
   auto canceller = weft::spawn([&] {
     sleep_for(2s);
     s.say("cancelling the third");

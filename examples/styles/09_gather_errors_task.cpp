@@ -26,17 +26,21 @@ static std::string tell(weft::settled<int> r) {
   }
 }
 
-int main() {
-  stage s;
+static weft::task<> program(const stage& s) {
   auto one = weft::spawn(divide(2, 2, 1s));
   auto two = weft::spawn(divide(2, 0, 1s));
-  auto three = weft::spawn(divide(2, 3, 3s));
+  auto three = weft::spawn(divide(2, 3, 10s));
   auto canceller = weft::spawn([&]() -> weft::task<> {
     co_await sleep_for(2s);
     s.say("cancelling the third");
     three.cancel();
   });
-  auto [a, b, c] = weft::gather_settled(one, two, three);
+  auto [a, b, c] = co_await weft::async::gather_settled(one, two, three);
   s.say("[%s, %s, %s]", tell(a).c_str(), tell(b).c_str(), tell(c).c_str());
-  canceller.join();
+  co_await canceller;
+}
+
+int main() {
+  stage s;
+  weft::await(program(s));
 }

@@ -11,9 +11,10 @@
 #include <vector>
 
 using namespace std::chrono_literals;
+namespace async = weft::async;
 
 static weft::task<int> work(int n) {
-  co_await weft::async::sleep_for(n * 1s);
+  co_await async::sleep_for(n * 1s);
   if (n == 3) throw std::runtime_error("the third fails");
   co_return n;
 }
@@ -22,15 +23,19 @@ static void tell(const stage& s, const char* until, const weft::wait_result<weft
   s.say("%s: %zu done, %zu pending", until, r.done.size(), r.pending.size());
 }
 
-int main() {
-  stage s;
+static weft::task<> program(const stage& s) {
   const std::pair<weft::return_when, const char*> ways[] = {{weft::first_completed, "first completed"},
                                                             {weft::first_exception, "first exception"},
                                                             {weft::all_completed, "all completed"}};
   for (const auto& [until, name] : ways) {
     std::vector<weft::fiber<int>> works;
     for (int i = 1; i <= 4; ++i) works.push_back(weft::spawn(work(i)));
-    tell(s, name, weft::wait(works, until));
-    weft::killall(works);
+    tell(s, name, co_await async::wait(works, until));
+    co_await async::killall(works);
   }
+}
+
+int main() {
+  stage s;
+  weft::await(program(s));
 }

@@ -10,13 +10,14 @@
 
 using namespace std::chrono_literals;
 
+static int square(int n) {
+  weft::this_fiber::sleep_for(n * 1s);
+  return n * n;
+}
+
 int main() {
   stage s;
   std::vector<weft::fiber<int>> all;
-  for (const int n : {3, 1, 2})
-    all.push_back(weft::spawn([n] {
-      weft::this_fiber::sleep_for(n * 1s);
-      return n * n;
-    }));
+  for (const int n : {3, 1, 2}) all.push_back(weft::spawn(square, n));
   for (auto& f : weft::as_completed(all)) s.say("got %d", f.get());
 }

@@ -9,15 +9,24 @@
 #include <vector>
 
 using namespace std::chrono_literals;
+namespace async = weft::async;
 
 static weft::task<int> square(int n) {
-  co_await weft::async::sleep_for(n * 1s);
+  co_await async::sleep_for(n * 1s);
   co_return n * n;
+}
+
+static weft::task<> program(const stage& s) {
+  std::vector<weft::fiber<int>> all;
+  for (const int n : {3, 1, 2}) all.push_back(weft::spawn(square(n)));
+  auto ended = async::as_completed(all);
+  while (auto f = co_await ended.next()) {
+    const int got = co_await *f;
+    s.say("got %d", got);
+  }
 }
 
 int main() {
   stage s;
-  std::vector<weft::fiber<int>> all;
-  for (const int n : {3, 1, 2}) all.push_back(weft::spawn(square(n)));
-  for (auto& f : weft::as_completed(all)) s.say("got %d", f.get());
+  weft::await(program(s));
 }

@@ -18,7 +18,7 @@ static weft::task<> eternity(const stage& s) {
   }
 }
 
-static weft::task<> run(const stage& s) {
+static weft::task<> program(const stage& s) {
   try {
     co_await async::fail_after(1s, eternity(s));
   } catch (const weft::timeout_error&) {
@@ -28,5 +28,5 @@ static weft::task<> run(const stage& s) {
 
 int main() {
   stage s;
-  weft::await(run(s));
+  weft::await(program(s));
 }

@@ -10,32 +10,28 @@
 #include "stage.hpp"
 
 #include <string>
-#include <vector>
 
 using namespace std::chrono_literals;
 using weft::this_fiber::sleep_for;
 
-static stage* s;
-
-static std::string load(const char* what, std::chrono::seconds takes) {
+static std::string load(const stage& s, const char* what, std::chrono::seconds takes) {
   sleep_for(takes);
-  s->say("loaded %s", what);
+  s.say("loaded %s", what);
   return what;
 }
 
-static std::string report() {
-  s->say("report begins");
-  const auto [a, b, c] = weft::gather([] { return load("orders", 3s); }, [] { return load("prices", 1s); },
-                                      [] { return load("stock", 2s); });
+static std::string report(const stage& s) {
+  s.say("report begins");
+  const auto [orders, prices, stock] = weft::gather([&] { return load(s, "orders", 3s); }, [&] { return load(s, "prices", 1s); },
+                                                    [&] { return load(s, "stock", 2s); });
   sleep_for(500ms);
-  std::string all = a + ' ' + b + ' ' + c;
+  const std::string all = orders + ' ' + prices + ' ' + stock;
   return "3 parts, " + std::to_string(all.size()) + " letters";
 }
 
 int main() {
-  stage here;
-  s = &here;
-  auto reporting = weft::spawn(report);
+  stage s;
+  auto reporting = weft::spawn(report, std::cref(s));
   const std::string text = reporting.get();
-  s->say("report: %s", text.c_str());
+  s.say("report: %s", text.c_str());
 }

@@ -21,16 +21,15 @@ static weft::task<std::string> load(const stage& s, const char* what, std::chron
 
 static weft::task<std::string> report(const stage& s) {
   s.say("report begins");
-  auto orders = weft::spawn(load(s, "orders", 3s)), prices = weft::spawn(load(s, "prices", 1s)), stock = weft::spawn(load(s, "stock", 2s));
-  std::string all = co_await orders;
-  all += ' ' + co_await prices;
-  all += ' ' + co_await stock;
+  const auto [orders, prices, stock] = co_await async::gather(load(s, "orders", 3s), load(s, "prices", 1s), load(s, "stock", 2s));
   co_await async::sleep_for(500ms);
+  const std::string all = orders + ' ' + prices + ' ' + stock;
   co_return "3 parts, " + std::to_string(all.size()) + " letters";
 }
 
 static weft::task<> program(const stage& s) {
-  const std::string text = co_await report(s);
+  auto reporting = weft::spawn(report(s));
+  const std::string text = co_await reporting;
   s.say("report: %s", text.c_str());
 }
 

@@ -21,6 +21,7 @@
 using namespace std::chrono_literals;
 using weft::this_fiber::sleep_for;
 
+// Runs fn(name) for each name.
 static std::vector<weft::fiber<>> each(const std::string& names, auto fn) {
   std::vector<weft::fiber<>> all;
   for (char name : names) all.push_back(weft::spawn(fn, name));

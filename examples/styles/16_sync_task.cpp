@@ -14,36 +14,34 @@
 //    7.0 s  condition, notify_all: d woken
 #include "stage.hpp"
 
+#include <mutex>
 #include <string>
 #include <vector>
 
 using namespace std::chrono_literals;
 namespace async = weft::async;
 
-// Runs fn(name) for each name, and awaits all.
+// Runs fn(name) for each name.
 static std::vector<weft::fiber<>> each(const std::string& names, auto fn) {
   std::vector<weft::fiber<>> all;
   for (char name : names) all.push_back(weft::spawn(fn, name));
   return all;
 }
-static weft::task<> all_of(std::vector<weft::fiber<>> fibers) {
-  for (auto& f : fibers) co_await f;
-}
 
 static weft::task<> program(const stage& s) {
   weft::mutex lock;
-  co_await all_of(each("ab", [&](char name) -> weft::task<> {
+  co_await async::joinall(each("ab", [&](char name) -> weft::task<> {
     auto held = co_await async::lock(lock);
     s.say("lock: %c is in", name);
     co_await async::sleep_for(1s);
   }));
 
   weft::semaphore two(2);
-  co_await all_of(each("abc", [&](char name) -> weft::task<> {
+  co_await async::joinall(each("abc", [&](char name) -> weft::task<> {
     co_await async::acquire(two);
+    std::lock_guard permit(two, std::adopt_lock);
     s.say("semaphore of 2: %c has a permit", name);
     co_await async::sleep_for(1s);
-    two.release();
   }));
 
   weft::event go;
@@ -53,7 +51,7 @@ static weft::task<> program(const stage& s) {
   });
   co_await async::sleep_for(1s);
   go.set();
-  co_await all_of(waiting);
+  co_await async::joinall(waiting);
 
   weft::condition_variable changed;
   const char* how = "";
@@ -68,7 +66,7 @@ static weft::task<> program(const stage& s) {
   co_await async::sleep_for(1s);
   how = "notify_all";
   changed.notify_all();
-  co_await all_of(sleepers);
+  co_await async::joinall(sleepers);
 }
 
 int main() {

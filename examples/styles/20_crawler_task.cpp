@@ -6,13 +6,14 @@
 //    1.0 s  / has 3 links
 //    2.0 s  /a has 2 links
 //    2.0 s  /b has 1 links
-//    2.0 s  /missing failed: 404 Not Found
+//    2.0 s  failed: /missing: 404 Not Found
 //    3.0 s  /c has 0 links
 //    3.0 s  found: / /a /b /c
 #include "line_stream.hpp"
 #include "site.hpp"
 #include "stage.hpp"
 
+#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -40,12 +41,10 @@ struct crawler {
     std::string page;
     try {
       co_await async::acquire(fetchers);
-      weft::fiber<std::string> fetching = weft::spawn(async_get(port, path));
-      co_await async::join(fetching);
-      fetchers.release();
-      page = co_await fetching;
+      std::lock_guard permit(fetchers, std::adopt_lock);
+      page = co_await async_get(port, path);
     } catch (const std::runtime_error& e) {
-      s.say("%s failed: %s", path.c_str(), e.what() + path.size() + 2);
+      s.say("failed: %s", e.what());
       co_return;
     }
     found.insert(path);

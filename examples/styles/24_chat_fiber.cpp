@@ -2,8 +2,11 @@
 // reader holds up nobody.
 //
 // Prints:
+//   ann hears: * welcome
+//   bob hears: * welcome
 //   ann hears: * bob is here
 //   ann hears: bob: hi all
+//   eve hears: * welcome
 //   ann hears: * eve is here
 //   bob hears: * eve is here
 //   ann hears: eve: hello
@@ -26,6 +29,7 @@ public:
     weft::queue<std::string> to_say(100);
     tell("* " + *name + " is here", *name);
     members_[*name] = &to_say;
+    to_say.put("* welcome");
     auto writer = weft::spawn([&] {
       for (const std::string& line : to_say) s.write_all(line + "\n");
     });
@@ -49,7 +53,10 @@ private:
 struct member {
   std::string name;
   weft::stream line;
-  member(std::string n, std::uint16_t port) : name(std::move(n)), line(weft::stream::connect("127.0.0.1", port)) { say(name); }
+  member(std::string n, std::uint16_t port) : name(std::move(n)), line(weft::stream::connect("127.0.0.1", port)) {
+    say(name);
+    hear();
+  }
   void say(const std::string& text) { line.write_all(text + "\n"); }
   void hear() { std::printf("%s hears: %s\n", name.c_str(), line.read_line().value_or("nothing").c_str()); }
 };

@@ -2,8 +2,11 @@
 // reader holds up nobody.
 //
 // Prints:
+//   ann hears: * welcome
+//   bob hears: * welcome
 //   ann hears: * bob is here
 //   ann hears: bob: hi all
+//   eve hears: * welcome
 //   ann hears: * eve is here
 //   bob hears: * eve is here
 //   ann hears: eve: hello
@@ -28,6 +31,7 @@ public:
     weft::queue<std::string> to_say(100);
     tell("* " + *name + " is here", *name);
     members_[*name] = &to_say;
+    to_say.try_put("* welcome");
     auto writer = weft::spawn(write_to(s, to_say));
     try {
       while (auto line = co_await s.read_line()) tell(*name + ": " + *line, *name);
@@ -66,6 +70,7 @@ static weft::task<member> join(std::string name, std::uint16_t port) {
   line_stream line = co_await line_stream::connect(port);
   member m{std::move(name), std::move(line)};
   co_await m.say(m.name);
+  co_await m.hear();
   co_return m;
 }
 
@@ -76,7 +81,6 @@ static weft::task<> program() {
   const auto port = line_stream::port_of(listener);
 
   member ann = co_await join("ann", port);
-  co_await async::yield();
   member bob = co_await join("bob", port);
   co_await ann.hear();
   co_await bob.say("hi all");
