@@ -18,6 +18,7 @@ options.add_argument("--threads")
 options.add_argument("--mode", choices=["library", "run"], required=True)
 options.add_argument("names", nargs="*")
 asked = options.parse_args()
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # what is left behind is looked at
 
 
 class Run:
