@@ -179,6 +179,8 @@ static long stat_field(const char *path, int n) {
   return at != NULL ? atol(at) : -1;
 }
 
+static int said[2];
+
 static void *wait_masked(void *arg) {
   sigset_t set;
   sigemptyset(&set);
@@ -195,6 +197,7 @@ static void *wait_masked(void *arg) {
   char name[64];
   line_of("/proc/thread-self/status", "Name:\t", name, sizeof name);
   say("by thread-self: %s", name);
+  tell(said[1]);
   return wait_in_read(NULL);
 }
 
@@ -202,7 +205,9 @@ PLAY(what_files_say_of_a_thread) {
   unix_pair(SOCK_STREAM, pair);
   struct sigaction act = {.sa_handler = SIG_IGN};
   MUST(sigaction(SIGWINCH, &act, NULL));
+  unix_pair(SOCK_STREAM, said);
   pthread_t t = start(wait_masked, "of (its) own");
+  hear(said[0]);
   let_block(t);
   const pid_t tid = tid_of(t);
   char path[100], value[200];
