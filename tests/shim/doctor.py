@@ -13,7 +13,7 @@ wrong = 0
 
 def ask(*words, **more):
     done = subprocess.run([weft, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          errors="replace", timeout=50, **more)
+                          errors="replace", timeout=300, **more)
     return done.returncode, done.stdout
 
 
