@@ -5,6 +5,7 @@
 #include <linux/capability.h>
 #include <initializer_list>
 #include <sched.h>
+#include <sys/wait.h>
 
 #include "green/caller.hpp"
 #include "green/own_credentials.hpp"
@@ -42,10 +43,21 @@ door_answer refuse(door_frame* f, long nr, long error) noexcept {
 }
 door_answer on_process(door_frame* f, long nr) noexcept { return refuse(f, nr, -EINVAL); }
 
+// With __WNOTHREAD only a thread's own children count. To the kernel the carrier made them all, so every thread may wait for each of them;
+// without the flag the wait parks.
+door_answer wait_of_anyones(door_frame* f, long nr, long door_frame::*options) noexcept {
+  if ((f->*options & __WNOTHREAD) == 0 || caller() == nullptr || alive <= 1) return below(f, nr);
+  door_frame mapped = *f;
+  mapped.*options &= ~static_cast<long>(__WNOTHREAD);
+  return below(&mapped, nr);
+}
+
 // A child may be waited for by any thread, but only by its own id.
 door_answer on_wait(door_frame* f, long nr) noexcept {
-  return home != nullptr && is_green_id(static_cast<int>(f->rdi)) ? answer(-ECHILD) : below(f, nr);
+  if (home != nullptr && is_green_id(static_cast<int>(f->rdi))) return answer(-ECHILD);
+  return wait_of_anyones(f, nr, &door_frame::rdx);
 }
+door_answer on_waitid(door_frame* f, long nr) noexcept { return wait_of_anyones(f, nr, &door_frame::r10); }
 
 // The id stands in memory.
 door_answer on_capabilities(door_frame* f, long nr) noexcept {
@@ -85,7 +97,7 @@ constexpr green_entry rows[] = {
     {SYS_prlimit64, on_first},          {SYS_move_pages, on_first},        {SYS_migrate_pages, on_first},  {SYS_process_vm_readv, on_first},
     {SYS_process_vm_writev, on_first},  {SYS_getpgid, on_first},           {SYS_getsid, on_first},         {SYS_perf_event_open, on_second},
     {SYS_ptrace, on_second},            {SYS_kcmp, on_both},               {SYS_setpgid, on_process},      {SYS_pidfd_open, on_process},
-    {SYS_wait4, on_wait},               {SYS_capget, on_capabilities},     {SYS_capset, on_capabilities},  {SYS_unshare, on_unshare},
+    {SYS_wait4, on_wait},                {SYS_waitid, on_waitid},               {SYS_capget, on_capabilities},     {SYS_capset, on_capabilities},  {SYS_unshare, on_unshare},
     {SYS_setns, on_setns},
 };
 

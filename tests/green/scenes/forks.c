@@ -391,6 +391,26 @@ static void *wait_for_any(void *arg) {
   return (void *)(long)n;
 }
 
+static void *wait_for_its_own_only(void *arg) {
+  char c;
+  const pid_t child = fork();
+  if (child == 0) _exit(read(pair[0], &c, 1) == 1 ? 9 : 1);
+  int status = 0;
+  DO(waitpid(child, &status, __WNOTHREAD) == child);
+  say("status %d", WEXITSTATUS(status));
+  DO(waitpid(child, &status, __WNOTHREAD));
+  return arg;
+}
+
+/* Others run meanwhile: main, for whom the child waits. */
+PLAY(waiting_without_the_children_of_others) {
+  unix_pair(SOCK_STREAM, pair);
+  pthread_t t = start(wait_for_its_own_only, NULL);
+  let_block(t);
+  tell(pair[1]);
+  finish(t);
+}
+
 PLAY(several_wait_for_any_child) {
   pipe_pair(back);
   for (int i = 1; i <= 8; ++i)
