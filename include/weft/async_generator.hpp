@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "weft/error.hpp"
+#include "weft/greenlet.hpp"
 #include "weft/task.hpp"
 #include "weft/task/promise.hpp"
 
@@ -82,6 +83,22 @@ public:
   auto next() { return request(*this, nullptr); }
   // The same; the generator's co_yield throws `e`. One that has not begun, or is over, throws it here.
   auto throw_in(std::exception_ptr e) { return request(*this, std::move(e)); }
+  // co_await it: ends it where it stands. Its co_yield throws greenlet_exit, behind which it may await what is to be cleaned up; the
+  // destructor only destroys its locals. Throws error when it yields instead of ending, and what it throws.
+  task<> close() {
+    if (done()) co_return;
+    if (!h_.promise().begun) {
+      std::exchange(h_, nullptr).destroy();
+      co_return;
+    }
+    bool yields = false;
+    try {
+      const std::optional<T> more = co_await throw_in(std::make_exception_ptr(greenlet_exit()));
+      yields = more.has_value();
+    } catch (const greenlet_exit&) {
+    }
+    if (yields) throw error("the generator yields instead of ending");
+  }
   // Its function is over.
   bool done() const noexcept { return !h_ || h_.done(); }
 

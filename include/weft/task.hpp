@@ -59,6 +59,7 @@ struct task_outcome : promise_base {
     state_ = has_value;
   }
   void unhandled_exception() noexcept {
+    if (state_ == has_value) std::destroy_at(std::addressof(value_));  // a local's destructor has thrown
     ::new (static_cast<void*>(std::addressof(failure_))) std::exception_ptr(std::current_exception());
     state_ = has_failure;
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "core/greenlet.hpp"
 #include "core/hub_state.hpp"
 #include "core/switch.hpp"
 #include "weft/cancel.hpp"
@@ -47,6 +48,10 @@ void note_failure(fiber_base* f) noexcept {
 // It is over, in whatever way: those who wait for it hear of it, and what nobody can ask for any more goes. Destructors run as the task,
 // so they cannot park.
 void end(hub& h, fiber_base* f) {
+  if (f->extra != nullptr && f->extra->greenlets != nullptr) {
+    core::end_greenlets(f->extra->greenlets);
+    f->extra->greenlets = nullptr;
+  }
   if (f->extra != nullptr && f->extra->locals != nullptr) core::destroy_fiber_locals(std::exchange(f->extra->locals, nullptr));
   f->state = fiber_state::done;
   if (f->refs == 1 && core::leaves_something(f)) core::fiber_dispose(f);
