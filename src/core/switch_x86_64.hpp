@@ -7,6 +7,8 @@
 
 #include <cstdint>
 
+#include "weft/detail/switch_text.hpp"
+
 namespace weft::core {
 
 // What lies at the stack pointer of a suspended stack.
@@ -34,21 +36,7 @@ struct crossing {
 template <class Hub, class Fiber>
 [[gnu::always_inline]] inline crossing<Hub, Fiber> swap_stacks(crossing<Hub, Fiber> c, void** save, void* load) noexcept {
   asm volatile(
-      "push %%rbp\n\t"
-      "lea 1f(%%rip), %%rcx\n\t"
-      "push %%rcx\n\t"
-      "sub $8, %%rsp\n\t"
-      "stmxcsr (%%rsp)\n\t"
-      "fnstcw 4(%%rsp)\n\t"
-      "mov %%rsp, (%%rdi)\n\t"
-      "mov %%rdx, %%rsp\n\t"
-      "mov 8(%%rdx), %%rcx\n\t"
-      "ldmxcsr (%%rdx)\n\t"
-      "fldcw 4(%%rdx)\n\t"
-      "jmp *%%rcx\n"
-      "1:\n\t"
-      "add $16, %%rsp\n\t"
-      "pop %%rbp"
+      WEFT_SWAP_STACKS
       : "+a"(c.left), "+b"(c.hub), "+S"(c.resumed), "+D"(save), "+d"(load)
       :
       : "rcx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "weft/detail/runtime.hpp"
+#include "weft/detail/switch_text.hpp"
 #include "weft/greenlet_value.hpp"
 
 namespace weft::detail {
@@ -119,21 +120,6 @@ inline bool greenlet_direct(const greenlet_base* to) noexcept {
          (f == nullptr || f->innermost == nullptr);
 }
 
-#ifdef __AVX512F__
-#define WEFT_GREENLET_CLOBBERS_512                                                                                                \
-  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", \
-      "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
-#else
-#define WEFT_GREENLET_CLOBBERS_512
-#endif
-#ifdef __SSE__
-#define WEFT_GREENLET_CLOBBERS_128                                                                                             \
-  , "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",       \
-      "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
-#else
-#define WEFT_GREENLET_CLOBBERS_128
-#endif
-
 // Who meets at a crossing, and the halves of the value that goes along. (Not when `to` runs for the first time: what it gets lies in
 // the tree's slot.)
 struct greenlet_crossing {
@@ -153,30 +139,12 @@ struct greenlet_crossing {
   register const greenlet_value_ops* ops asm("r8") = v.ops;
   register std::uint64_t word asm("r9") = v.word;
   asm volatile(
-      "push %%rbp\n\t"
-      "lea 1f(%%rip), %%rcx\n\t"
-      "push %%rcx\n\t"
-      "sub $8, %%rsp\n\t"
-      "stmxcsr (%%rsp)\n\t"
-      "fnstcw 4(%%rsp)\n\t"
-      "mov %%rsp, (%%rdi)\n\t"
-      "mov %%rdx, %%rsp\n\t"
-      "mov 8(%%rdx), %%rcx\n\t"
-      "ldmxcsr (%%rdx)\n\t"
-      "fldcw 4(%%rdx)\n\t"
-      "jmp *%%rcx\n"
-      "1:\n\t"
-      "add $16, %%rsp\n\t"
-      "pop %%rbp"
+      WEFT_SWAP_STACKS
       : "+a"(self), "+b"(t), "+S"(resumed), "+D"(save), "+d"(load), "+r"(ops), "+r"(word)
       :
-      : "rcx", "r10", "r11", "r12", "r13", "r14", "r15", "memory",
-        "cc" WEFT_GREENLET_CLOBBERS_128 WEFT_GREENLET_CLOBBERS_512);
+      : "rcx", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc" WEFT_CLOBBERS_VECTORS);
   return {t, self, {ops, word}};
 }
-
-#undef WEFT_GREENLET_CLOBBERS_512
-#undef WEFT_GREENLET_CLOBBERS_128
 
 // Switches with a value, and returns the one that comes back.
 [[gnu::always_inline]] inline greenlet_value greenlet_switch_here(greenlet_base* to, greenlet_value&& v) {

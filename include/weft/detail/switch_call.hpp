@@ -9,23 +9,10 @@
 #pragma once
 
 #include "weft/detail/runtime.hpp"
+#include "weft/detail/switch_text.hpp"
 
-#ifdef __AVX512F__
-#define WEFT_CLOBBERS_512                                                                                                         \
-  , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", \
-      "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
-#else
-#define WEFT_CLOBBERS_512
-#endif
-#ifdef __SSE__
-#define WEFT_CLOBBERS_128                                                                                                       \
-  , "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",        \
-      "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
-#else
-#define WEFT_CLOBBERS_128
-#endif
 #define WEFT_CALL_CLOBBERS                                                                                                      \
-  "rbx", "r12", "r13", "r14", "r15", "rcx", "r8", "r9", "r10", "r11", "memory", "cc" WEFT_CLOBBERS_128 WEFT_CLOBBERS_512
+  "rbx", "r12", "r13", "r14", "r15", "rcx", "r8", "r9", "r10", "r11", "memory", "cc" WEFT_CLOBBERS_VECTORS
 
 namespace weft::detail {
 
@@ -78,6 +65,4 @@ WEFT_API void throw_if_ended(hub& h, wake why, const char* reason);
 
 }  // namespace weft::detail
 
-#undef WEFT_CLOBBERS_512
-#undef WEFT_CLOBBERS_128
 #undef WEFT_CALL_CLOBBERS
