@@ -97,7 +97,8 @@ constexpr green_entry rows[] = {
     {SYS_prlimit64, on_first},          {SYS_move_pages, on_first},        {SYS_migrate_pages, on_first},  {SYS_process_vm_readv, on_first},
     {SYS_process_vm_writev, on_first},  {SYS_getpgid, on_first},           {SYS_getsid, on_first},         {SYS_perf_event_open, on_second},
     {SYS_ptrace, on_second},            {SYS_kcmp, on_both},               {SYS_setpgid, on_process},      {SYS_pidfd_open, on_process},
-    {SYS_wait4, on_wait},                {SYS_waitid, on_waitid},               {SYS_capget, on_capabilities},     {SYS_capset, on_capabilities},  {SYS_unshare, on_unshare},
+    {SYS_wait4, on_wait},               {SYS_waitid, on_waitid},
+    {SYS_capget, on_capabilities},     {SYS_capset, on_capabilities},  {SYS_unshare, on_unshare},
     {SYS_setns, on_setns},
 };
 
