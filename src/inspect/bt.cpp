@@ -51,7 +51,8 @@ std::vector<frame> without_own(const context& c, std::vector<frame> frames) {
     return m != nullptr && (m->path == c.l.library() || last_part(m->path).starts_with("libweft-shim.so"));
   };
   const auto first = std::find_if_not(frames.begin(), frames.end(), is_own);
-  if (first != frames.end()) frames.erase(frames.begin(), first);
+  if (first == frames.end()) return frames;  // no function of the program's is on the way
+  frames.erase(frames.begin(), first);
   while (!frames.empty() && is_own(frames.back()) && frames.size() > 1) frames.pop_back();
   return frames;
 }
@@ -69,7 +70,7 @@ std::string heading(const context& c, const standing& s) {
   }
   out += "\n    " + c.w.state(f);
   const std::string what = s.who.size() == 1 ? c.w.waits_for(f) : printable(f.wait.reason);
-  if (!what.empty()) out += (f.state == fiber_state::parked ? " in " : " in ") + what;
+  if (!what.empty()) out += " in " + what;
   std::uint64_t least = ~std::uint64_t{0}, most = 0;
   for (const fiber* each : s.who) {
     least = std::min(least, c.seen.waited(*each));

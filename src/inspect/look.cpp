@@ -80,7 +80,8 @@ look::look(const process& p, memory& m, const layout& l, std::size_t stack_bytes
     t.inner_id = static_cast<std::uint32_t>(p.inner_id(t.id));
     t.of_a_hub = std::any_of(hubs.begin(), hubs.end(), [&](const hub& h) { return h.os_thread == t.id; });
     t.name = p.thread_name(t.id);
-    t.call = p.call_of(t.id);
+    t.call = hold.call_before(t.id);
+    if (t.call.what == kernel_call::kind::unknown) t.call = p.call_of(t.id);
     if (!t.at.has(registers::pc)) t.at = of_sleeping(t.call);
   }
   std::stable_partition(threads.begin(), threads.end(), [](const os_thread& t) { return t.of_a_hub; });

@@ -23,7 +23,7 @@ public:
   template <class F>
   stopped(const process& p, const std::vector<pid_t>& threads, F&& own_text) : process_(p) {
     for (const pid_t t : threads) {
-      const kernel_call c = p.call_of(t);
+      const kernel_call& c = before_[t] = p.call_of(t);
       if (c.what != kernel_call::kind::blocked || own_text(c.program_counter) || restarts(p, c)) seize(t);
     }
     wait_for_all();
@@ -35,6 +35,11 @@ public:
   // Of a thread that was stopped.
   std::optional<user_regs_struct> registers(pid_t thread) const;
   void let_go();
+  // What a thread did when it was about to be stopped: afterwards it is on its way back into its call.
+  kernel_call call_before(pid_t thread) const {
+    const auto at = before_.find(thread);
+    return at != before_.end() ? at->second : kernel_call{};
+  }
 
 private:
   struct held {
@@ -49,6 +54,7 @@ private:
 
   const process& process_;
   std::map<pid_t, held> held_;
+  std::map<pid_t, kernel_call> before_;
 };
 
 }  // namespace weft::inspect
