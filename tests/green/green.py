@@ -71,6 +71,8 @@ class run:
         patched = re.search(r"weft: (\d+)( of \d+)? system call sites patched", self.err)
         if not patched or int(patched.group(1)) == 0:
             return "no site patched"
+        if "no thread could be made" in self.err:     # of Weft's own
+            return "libc was shown no thread"
         # A process that dies of its scene, or becomes another, prints no figures; its first thread has shown its number.
         # Children print figures of their own, of no threads where they are other programs.
         created = re.findall(r"green threads created\W+(\d+)", self.err)

@@ -24,6 +24,24 @@
 
 using namespace std::chrono_literals;
 
+// They lie on each thread's stack, where they leave a small one no room.
+static thread_local char large[64 * 1024];
+
+PLAY(large_thread_local_variables) {
+  long sum = 0;
+  std::vector<std::thread> all;
+  std::mutex m;
+  for (int i = 0; i < 10; ++i)
+    all.emplace_back([&, i] {
+      for (char& c : large) c += static_cast<char>(i);
+      std::this_thread::sleep_for(100us);
+      const std::lock_guard lock(m);
+      sum += std::accumulate(std::begin(large), std::end(large), 0L);
+    });
+  for (auto& t : all) t.join();
+  say("%ld, main's %d", sum, large[0]);
+}
+
 PLAY(std_threads) {
   std::atomic<int> sum = 0;
   std::vector<std::thread> all;
