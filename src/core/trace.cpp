@@ -278,8 +278,11 @@ void polled(hub& h, int reported) noexcept {
 
 void turned(hub& h) noexcept {
   h.tracer.in_turn = 0;
-  // Nothing came of it: not worth a record. A virtual clock moves on after the turn, and then timers wake.
-  if (!h.virtual_time && h.tracer.at != nullptr && h.tracer.at->used == h.tracer.quiet_since) return;
+  // Nothing came of it: not worth a record, since a run comes next, unless somebody runs already. A virtual clock moves on after the
+  // turn, and then timers wake.
+  const fiber_base* f = h.block->current;
+  const bool run_comes = f->state != fiber_state::running || is_hubs_own(h, f);
+  if (run_comes && !h.virtual_time && h.tracer.at != nullptr && h.tracer.at->used == h.tracer.quiet_since) return;
   note_hub(h, kind::turned, 0);
 }
 
