@@ -28,10 +28,14 @@ with tempfile.TemporaryDirectory() as work:
     check("the packages are weft and libweft-dev (and debug symbols)",
           {"weft", "libweft-dev"} <= set(names) <= {"weft", "libweft-dev", "weft-dbgsym"}, str(names))
 
+    # The root has what the packages say that they need, and nothing else: apt fetches it with this machine's settings.
+    needed = {name for p in packages if "dbgsym" not in p for name in
+              re.findall(r"(?:^|, )([a-z0-9.+-]+)", must(["dpkg-deb", "-f", p, "Depends"]).strip())} - {"weft", "libweft-dev"}
+    check("the packages name what they need", {"libc6", "libstdc++6", "libc-ares2", "libzydis4.0", "libdw1"} <= needed, str(needed))
     sources = [f for f in glob.glob("/etc/apt/sources.list.d/*.sources") + glob.glob("/etc/apt/sources.list") if os.path.getsize(f) > 0]
     root = work + "/root"
     status, said = run(["timeout", "--kill-after=20", "400", "mmdebstrap", "--variant=minbase", "--mode=root",
-                        '--aptopt=Acquire::http::Timeout "30"', "bookworm", root, *sources], 900)
+                        '--aptopt=Acquire::http::Timeout "30"', "--include=" + ",".join(sorted(needed)), "bookworm", root, *sources], 900)
     if status != 0:
         skip("no clean root can be made here (network, or rights)", said)
     check("the clean root knows nothing of Weft", glob.glob(root + "/usr/**/*weft*", recursive=True) == [])
@@ -39,9 +43,7 @@ with tempfile.TemporaryDirectory() as work:
         if "dbgsym" not in p:
             shutil.copy(p, root + "/tmp/")
     inside = ["chroot", root, "/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "DEBIAN_FRONTEND=noninteractive"]
-    status, said = run([*inside, "sh", "-c", "apt-get -qq -y -o Acquire::http::Timeout=30 --no-install-recommends install /tmp/*.deb"], 600)
-    if status != 0 and re.search(r"(Failed|Unable) to fetch|Temporary failure resolving", said):
-        skip("what the packages depend on cannot be fetched (network)", said)
+    status, said = run([*inside, "sh", "-c", "dpkg --install /tmp/*.deb"], 300)
     check("the packages can be installed", status == 0, said)
     if status != 0:
         end()
