@@ -1,4 +1,4 @@
-// The numbers behind debug_layout.hpp, taken from the structs themselves. Freestanding: data, no code.
+// The numbers behind debug_layout.hpp, taken from the structs themselves. Data, no code; not every one of these headers is freestanding.
 #include "inspect/debug_layout.hpp"
 
 #include "core/fd_table.hpp"
