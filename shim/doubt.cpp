@@ -120,6 +120,13 @@ std::string judge_elf(const file_view& f) {
 
 }  // namespace
 
+std::string_view interpreter_line(std::string_view file) {
+  if (!file.starts_with("#!")) return {};
+  std::string_view line = file.substr(2, file.find('\n') - 2);
+  line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+  return line;
+}
+
 std::string reason_to_run_natively(const std::string& path) {
   std::string program = path;
   for (int depth = 0; depth < 5; ++depth) {
@@ -128,8 +135,7 @@ std::string reason_to_run_natively(const std::string& path) {
     const std::string in_script = depth == 0 ? "" : "(its interpreter " + program + ") ";
     if (f.bytes().starts_with("#!")) {
       // Set-user-ID means nothing on a script (execve(2)).
-      std::string_view line = f.bytes().substr(2, f.bytes().find('\n') - 2);
-      line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+      const std::string_view line = interpreter_line(f.bytes());
       program = line.substr(0, line.find_first_of(" \t\r"));
       continue;
     }

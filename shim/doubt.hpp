@@ -2,12 +2,16 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace weft::command {
 
 // Why the program must run natively, in words that follow "PROGRAM: "; empty when nothing speaks against it. Scripts are judged by
 // their interpreter. `path` as execvp would find it; a file that cannot be read is not doubted, the kernel will have its say.
 std::string reason_to_run_natively(const std::string& path);
+
+// What follows "#!" in a file that begins so, without the blanks before the interpreter; empty for what is no script.
+std::string_view interpreter_line(std::string_view file);
 
 // The file that execvp would start for `name`; empty when there is none.
 std::string find_program(const std::string& name);

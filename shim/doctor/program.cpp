@@ -1,8 +1,6 @@
 #include "program.hpp"
 
 #include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -17,11 +15,10 @@
 #include "../doubt.hpp"
 #include "finding.hpp"
 #include "mapped_file.hpp"
+#include "output.hpp"
 #include "patch/fde_table.hpp"
 #include "patch/policy.hpp"
 #include "patch/scan.hpp"
-
-extern char** environ;
 
 namespace weft::doctor {
 namespace {
@@ -40,28 +37,7 @@ std::string call_name(int nr) {
 std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 // What the loader says of the file; it maps libraries, and runs nothing of them.
-std::string loader_list(const std::string& path) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return {};
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
-  posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-  const char* words[] = {loader, "--list", path.c_str(), nullptr};
-  pid_t child = -1;
-  const int error = posix_spawn(&child, loader, &actions, nullptr, const_cast<char**>(words), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  close(ends[1]);
-  std::string text;
-  char buffer[4096];
-  for (ssize_t n; (n = read(ends[0], buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR);)
-    if (n > 0) text.append(buffer, static_cast<std::size_t>(n));
-  close(ends[0]);
-  int status;
-  while (error == 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return text;
-}
+std::string loader_list(const std::string& path) { return play({loader, "--list", path}, false).text; }
 
 struct objects {
   std::vector<std::unique_ptr<mapped_file>> files;  // the program first
@@ -170,16 +146,14 @@ std::string behind_scripts(std::string path) {
     char line[256] = {};
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return path;
-    const ssize_t n = read(fd, line, sizeof line - 1);
+    const ssize_t n = read(fd, line, sizeof line);
     close(fd);
-    if (n < 2 || line[0] != '#' || line[1] != '!') return path;
-    const std::string text(line + 2);
-    const std::size_t begin = text.find_first_not_of(" \t");
-    if (begin == std::string::npos) return path;
-    std::string interpreter = text.substr(begin, text.find_first_of(" \t\r\n", begin) - begin);
+    const std::string text(command::interpreter_line({line, n > 0 ? static_cast<std::size_t>(n) : 0}));
+    if (text.empty()) return path;
+    std::string interpreter = text.substr(0, text.find_first_of(" \t\r"));
     // env(1) becomes the word that follows it.
     if (last_part(interpreter) == "env") {
-      std::istringstream words(text.substr(begin));
+      std::istringstream words(text);
       std::string word;
       words >> word;
       while (words >> word && (word.starts_with('-') || word.find('=') != std::string::npos)) {

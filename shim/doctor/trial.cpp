@@ -1,14 +1,12 @@
 // A program of two threads (trial.c), started by `weft run --strict`: the whole way from preloading to a green thread, tried.
-#include <fcntl.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 
 #include "machine.hpp"
+#include "output.hpp"
 
 namespace weft::doctor {
 namespace {
@@ -23,26 +21,10 @@ std::string number_after(const std::string& text, const char* words) {
 }  // namespace
 
 finding trial(const std::string& weft_command, const std::string& program) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return {level::missing, "a trial", std::string("not made: ") + std::strerror(errno), ""};
-  const pid_t child = fork();
-  if (child == 0) {
-    dup2(ends[1], 1);
-    dup2(ends[1], 2);
-    for (const char* name : {"WEFT_OFF", "WEFT_MODE", "WEFT_STATS", "WEFT_DEBUG", "WEFT_WATCHDOG", "WEFT_AUDIT"}) unsetenv(name);
-    execl(weft_command.c_str(), weft_command.c_str(), "run", "--strict", "--stats", "--", program.c_str(), nullptr);
-    _exit(127);
-  }
-  close(ends[1]);
-  std::string text;
-  char buffer[4096];
-  for (ssize_t n; (n = read(ends[0], buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR);)
-    if (n > 0) text.append(buffer, static_cast<std::size_t>(n));
-  close(ends[0]);
-  int status = 0;
-  while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (child > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0 && number_after(text, "green threads created") == "1")
+  for (const char* name : {"WEFT_OFF", "WEFT_MODE", "WEFT_STATS", "WEFT_DEBUG", "WEFT_WATCHDOG", "WEFT_AUDIT"}) unsetenv(name);
+  const auto [error, status, text] = play({weft_command, "run", "--strict", "--stats", "--", program}, true);
+  if (error != 0) return {level::missing, "a trial", std::string("not made: ") + std::strerror(error), ""};
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && number_after(text, "green threads created") == "1")
     return {level::ok, "a trial",
             "a program of two threads ran green: " + number_after(text, "system call sites patched") + " sites redirected, " +
                 number_after(text, "parks") + " parks, " + number_after(text, "OS threads at the end") + " OS thread",

@@ -9,18 +9,13 @@
 #include <weft/weft.hpp>
 #include <weft/testing.hpp>
 
+#include "counted.hpp"
+
 using namespace std::chrono_literals;
 using weft::task;
 namespace async = weft::async;
 
 namespace {
-
-struct counted {
-  static inline int alive = 0;
-  counted() { ++alive; }
-  counted(const counted&) { ++alive; }
-  ~counted() { --alive; }
-};
 
 // What a cancelled task must leave as it was.
 struct things {

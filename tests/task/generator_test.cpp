@@ -10,19 +10,14 @@
 #include <weft/weft.hpp>
 #include <weft/testing.hpp>
 
+#include "counted.hpp"
+
 using namespace std::chrono_literals;
 using weft::generator;
 using weft::task;
 namespace async = weft::async;
 
 namespace {
-
-struct counted {
-  static inline int alive = 0;
-  counted() { ++alive; }
-  counted(const counted&) { ++alive; }
-  ~counted() { --alive; }
-};
 
 generator<int> count(int from, int to) {
   const counted here;

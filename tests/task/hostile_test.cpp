@@ -13,18 +13,13 @@
 #include <weft/weft.hpp>
 #include <weft/testing.hpp>
 
+#include "counted.hpp"
+
 using namespace std::chrono_literals;
 using weft::task;
 namespace async = weft::async;
 
 namespace {
-
-struct counted {
-  static inline int alive = 0;
-  counted() { ++alive; }
-  counted(const counted&) { ++alive; }
-  ~counted() { --alive; }
-};
 
 struct throws_at_end {
   ~throws_at_end() noexcept(false) { throw std::runtime_error("at the end"); }

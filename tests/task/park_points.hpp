@@ -15,18 +15,13 @@
 #include <weft/weft.hpp>
 #include <weft/testing.hpp>
 
+#include "counted.hpp"
+
 namespace park_points {
 
 using namespace std::chrono_literals;
 
 // Lives in frames and on stacks.
-struct counted {
-  static inline int alive = 0;
-  counted() { ++alive; }
-  counted(const counted&) { ++alive; }
-  ~counted() { --alive; }
-};
-
 inline int open_descriptors() {
   int n = 0;
   DIR* d = opendir("/proc/self/fd");

@@ -9,25 +9,11 @@
 #include <weft/weft.hpp>
 #include <weft/testing.hpp>
 
+#include "sleepers.hpp"
+
 using namespace std::chrono_literals;
 using weft::task;
 namespace async = weft::async;
-
-namespace {
-
-task<int> sleeper(int seconds, bool fails = false) {
-  co_await async::sleep_for(std::chrono::seconds(seconds));
-  if (fails) throw std::runtime_error("failed");
-  co_return seconds;
-}
-weft::fiber<int> fiber_sleeper(int seconds) {
-  return weft::spawn([=] {
-    weft::this_fiber::sleep_for(std::chrono::seconds(seconds));
-    return seconds;
-  });
-}
-
-}  // namespace
 
 TEST_CASE("a task joins some or all of a range, and hears of the first failure") {
   weft::testing::virtual_clock clock;

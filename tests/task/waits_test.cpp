@@ -9,24 +9,12 @@
 #include <weft/task.hpp>
 #include <weft/task/time.hpp>
 #include <weft/testing.hpp>
+
+#include "sleepers.hpp"
 #include <weft/wait.hpp>
 #include <weft/wait_for.hpp>
 
 using namespace std::chrono_literals;
-
-namespace {
-weft::task<int> sleeper(int seconds, bool fails = false) {
-  co_await weft::async::sleep_for(std::chrono::seconds(seconds));
-  if (fails) throw std::runtime_error("failed");
-  co_return seconds;
-}
-weft::fiber<int> fiber_sleeper(int seconds) {
-  return weft::spawn([=] {
-    weft::this_fiber::sleep_for(std::chrono::seconds(seconds));
-    return seconds;
-  });
-}
-}  // namespace
 
 TEST_CASE("gather runs tasks and functions beside handles of both, results in order") {
   weft::testing::virtual_clock clock;
