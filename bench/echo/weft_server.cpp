@@ -1,12 +1,8 @@
 // The echo server on Weft's own calls (weft/io.hpp): a fiber per connection, straight code.
-// Prints its port on stdout, serves until its standard input ends, then prints what the hub counted:
-// bench/run fails a run whose server never parked.
+// Prints its port on stdout.
 
 #include "listen.h"
-
-#include <weft/weft.hpp>
-
-#include <unistd.h>
+#include "weft_main.hpp"
 
 namespace {
 
@@ -31,11 +27,5 @@ void accept_all(int listener) {
 
 int main() {
   weft::spawn(accept_all, listen_on_loopback(0));
-  char byte;
-  while (weft::read(STDIN_FILENO, &byte, 1) > 0) {
-  }
-  const auto stats = weft::this_hub().stats();
-  std::printf("{\"parks\": %llu}\n", static_cast<unsigned long long>(stats.parks));
-  std::fflush(stdout);
-  ::_exit(stats.parks > 0 ? 0 : 1);
+  serve_until_input_ends();
 }

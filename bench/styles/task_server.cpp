@@ -1,9 +1,6 @@
 // The echo server in task style: a coroutine per connection. Otherwise as ../echo/weft_server.cpp, the fiber style.
 #include "../echo/listen.h"
-
-#include <weft/weft.hpp>
-
-#include <unistd.h>
+#include "../echo/weft_main.hpp"
 
 namespace {
 
@@ -32,11 +29,5 @@ weft::task<> accept_all(int listener) {
 
 int main() {
   weft::spawn(accept_all(listen_on_loopback(0)));
-  char byte;
-  while (weft::read(STDIN_FILENO, &byte, 1) > 0) {
-  }
-  const auto stats = weft::this_hub().stats();
-  std::printf("{\"parks\": %llu}\n", static_cast<unsigned long long>(stats.parks));
-  std::fflush(stdout);
-  ::_exit(stats.parks > 0 ? 0 : 1);
+  serve_until_input_ends();
 }

@@ -9,7 +9,6 @@
 //    2.0 s  failed: /missing: 404 Not Found
 //    3.0 s  /c has 0 links
 //    3.0 s  found: / /a /b /c
-#include "line_stream.hpp"
 #include "site.hpp"
 #include "stage.hpp"
 

@@ -5,7 +5,6 @@
 //    0.0 s  10 workers wait
 //    3.5 s  all 100 names are in the queue or beyond
 //    5.0 s  100 images, 51200 bytes; the queue never held more than 20
-#include "line_stream.hpp"
 #include "site.hpp"
 #include "stage.hpp"
 

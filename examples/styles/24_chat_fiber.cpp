@@ -30,7 +30,8 @@ public:
     tell("* " + *name + " is here", *name);
     members_[*name] = &to_say;
     to_say.put("* welcome");
-    auto writer = weft::spawn([&] {
+    weft::task_group writing;  // ends with this fiber, however that ends
+    writing.spawn([&] {
       for (const std::string& line : to_say) s.write_all(line + "\n");
     });
     try {
@@ -39,7 +40,6 @@ public:
     }
     members_.erase(*name);
     tell("* " + *name + " has left", *name);
-    writer.kill();
   }
 
 private:

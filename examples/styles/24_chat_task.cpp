@@ -15,40 +15,40 @@
 //   eve hears: ann: bye
 //   bob hears: * ann has left
 //   eve hears: * ann has left
-#include "line_stream.hpp"
+#include <weft/weft.hpp>
 
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <string>
 
+using namespace std::chrono_literals;
 namespace async = weft::async;
 
 class chat_room {
 public:
-  weft::task<> serve(line_stream s) {
-    const auto name = co_await s.read_line();
+  weft::task<> serve(weft::stream s) {
+    const auto name = co_await async::read_line(s);
     if (!name) co_return;
     weft::queue<std::string> to_say(100);
     tell("* " + *name + " is here", *name);
     members_[*name] = &to_say;
     to_say.try_put("* welcome");
-    auto writer = weft::spawn(write_to(s, to_say));
-    try {
-      while (auto line = co_await s.read_line()) tell(*name + ": " + *line, *name);
-    } catch (const std::system_error&) {  // gone without a word
-    }
+    co_await async::with_group([&](weft::task_group& both) -> weft::task<> {
+      both.spawn([&] { return write_to(s, to_say); });
+      try {
+        while (auto line = co_await async::read_line(s)) tell(*name + ": " + *line, *name);
+      } catch (const std::system_error&) {  // gone without a word
+      }
+      both.cancel();
+    });
     members_.erase(*name);
     tell("* " + *name + " has left", *name);
-    writer.cancel();
-    co_await async::join(writer);
-  }
-  weft::task<> accept_all(int listener) {
-    for (;;) weft::spawn(serve(co_await line_stream::accept(listener)));
   }
 
 private:
-  static weft::task<> write_to(line_stream& s, weft::queue<std::string>& to_say) {
-    while (auto line = co_await async::next(to_say)) co_await s.write_all(*line + "\n");
+  static weft::task<> write_to(weft::stream& s, weft::queue<std::string>& to_say) {
+    while (auto line = co_await async::next(to_say)) co_await async::write_all(s, *line + "\n");
   }
   void tell(const std::string& line, const std::string& but) {
     for (auto& [name, to_say] : members_)
@@ -59,15 +59,15 @@ private:
 
 struct member {
   std::string name;
-  line_stream line;
-  weft::task<> say(std::string text) { co_await line.write_all(text + "\n"); }
+  weft::stream line;
+  weft::task<> say(std::string text) { co_await async::write_all(line, text + "\n"); }
   weft::task<> hear() {
-    const auto heard = co_await line.read_line();
+    const auto heard = co_await async::read_line(line);
     std::printf("%s hears: %s\n", name.c_str(), heard.value_or("nothing").c_str());
   }
 };
 static weft::task<member> join(std::string name, std::uint16_t port) {
-  line_stream line = co_await line_stream::connect(port);
+  weft::stream line = co_await async::connect("127.0.0.1", port);
   member m{std::move(name), std::move(line)};
   co_await m.say(m.name);
   co_await m.hear();
@@ -76,9 +76,9 @@ static weft::task<member> join(std::string name, std::uint16_t port) {
 
 static weft::task<> program() {
   chat_room room;
-  const int listener = line_stream::listen();
-  auto accepting = weft::spawn(room.accept_all(listener));
-  const auto port = line_stream::port_of(listener);
+  weft::stream_server server(co_await async::listen("127.0.0.1", 0), [&](weft::stream s) { return room.serve(std::move(s)); });
+  server.start();
+  const auto port = server.local_endpoint().port();
 
   member ann = co_await join("ann", port);
   member bob = co_await join("bob", port);
@@ -97,7 +97,7 @@ static weft::task<> program() {
   ann.line.close();
   co_await bob.hear();
   co_await eve.hear();
-  accepting.cancel();
+  co_await async::stop(server, 0s);
 }
 
 int main() { weft::await(program()); }

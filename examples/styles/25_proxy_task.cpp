@@ -5,7 +5,7 @@
 //   a line through the proxy: you said hello
 //   half-closed: 1000000 bytes there and back
 //   20 clients at once: 20 right answers
-#include "line_stream.hpp"
+#include <weft/weft.hpp>
 
 #include <cstdio>
 #include <string>
@@ -13,17 +13,16 @@
 
 namespace async = weft::async;
 
-static weft::task<> copy(line_stream& from, line_stream& to) {
+static weft::task<> copy(weft::stream& from, weft::stream& to) {
   for (;;) {
-    const std::string part = co_await from.read_some();
-    if (part.empty()) break;
-    co_await to.write_all(part);
+    const std::string part = co_await async::read_some(from);
+    if (part.empty()) co_return to.shutdown_write();
+    co_await async::write_all(to, part);
   }
-  to.shutdown_write();
 }
 
-static weft::task<> proxy(line_stream client, std::uint16_t target) {
-  line_stream server = co_await line_stream::connect(target);
+static weft::task<> proxy(weft::stream client, weft::endpoint target) {
+  weft::stream server = co_await async::connect(target);
   co_await async::with_group([&](weft::task_group& both) -> weft::task<> {  // the first failure cancels the other direction
     both.spawn([&] { return copy(client, server); });
     both.spawn([&] { return copy(server, client); });
@@ -31,53 +30,52 @@ static weft::task<> proxy(line_stream client, std::uint16_t target) {
   });
 }
 
-static weft::task<> echo(line_stream s) {
-  const auto first = co_await s.read_line();
+static weft::task<> echo(weft::stream s) {
+  const auto first = co_await async::read_line(s);
   if (first && *first == "echo all")
-    co_await s.write_all(co_await s.read_all());
+    co_await async::write_all(s, co_await async::read_all(s));
   else if (first)
-    co_await s.write_all("you said " + *first + "\n");
-}
-
-static weft::task<> accept_all(int listener, auto handle) {
-  for (;;) weft::spawn(handle(co_await line_stream::accept(listener)));
+    co_await async::write_all(s, "you said " + *first + "\n");
 }
 
 static weft::task<std::string> ask(std::uint16_t port, std::string text) {
-  line_stream s = co_await line_stream::connect(port);
-  co_await s.write_all(text + "\n");
-  const auto answer = co_await s.read_line();
+  auto s = co_await async::connect("127.0.0.1", port);
+  co_await async::write_all(s, text + "\n");
+  const auto answer = co_await async::read_line(s);
   co_return answer.value_or("nothing");
 }
 
-static weft::task<> send_much(line_stream& s, const std::string& much) {
-  co_await s.write_all("echo all\n" + much);
+static weft::task<> send_much(weft::stream& s, const std::string& much) {
+  co_await async::write_all(s, "echo all\n" + much);
   s.shutdown_write();
 }
 
 static weft::task<> program() {
-  const int target = line_stream::listen(), front = line_stream::listen();
-  auto serving = weft::spawn(accept_all(target, echo));
-  const auto to = line_stream::port_of(target), port = line_stream::port_of(front);
-  auto proxying = weft::spawn(accept_all(front, [to](line_stream s) { return proxy(std::move(s), to); }));
+  weft::stream_server target(co_await async::listen("127.0.0.1", 0), echo);
+  target.start();
+  weft::stream_server front(co_await async::listen("127.0.0.1", 0),
+                            [to = target.local_endpoint()](weft::stream s) { return proxy(std::move(s), to); });
+  front.start();
+  const auto port = front.local_endpoint().port();
 
   const std::string answer = co_await ask(port, "hello");
   std::printf("a line through the proxy: %s\n", answer.c_str());
 
-  line_stream s = co_await line_stream::connect(port);
+  auto s = co_await async::connect("127.0.0.1", port);
   const std::string much(1'000'000, 'x');
   auto sending = weft::spawn(send_much(s, much));
-  const std::string back = co_await s.read_all();
+  const std::string back = co_await async::read_all(s);
   co_await sending;
   std::printf("half-closed: %zu bytes there and back\n", back == much ? back.size() : 0);
 
-  std::vector<weft::fiber<std::string>> clients;
-  for (int i = 0; i < 20; ++i) clients.push_back(weft::spawn(ask(port, std::to_string(i))));
+  std::vector<weft::task<std::string>> clients;
+  for (int i = 0; i < 20; ++i) clients.push_back(ask(port, std::to_string(i)));
+  const auto answers = co_await async::gather(std::move(clients));
   int right = 0;
-  for (int i = 0; i < 20; ++i) right += co_await clients[static_cast<std::size_t>(i)] == "you said " + std::to_string(i);
+  for (std::size_t i = 0; i < answers.size(); ++i) right += answers[i] == "you said " + std::to_string(i);
   std::printf("20 clients at once: %d right answers\n", right);
-  serving.cancel();
-  proxying.cancel();
+  co_await async::stop(front);
+  co_await async::stop(target);
 }
 
 int main() { weft::await(program()); }

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <map>
+#include <stdexcept>
 #include <string>
 
 class site {
@@ -31,12 +32,21 @@ private:
   weft::stream_server server_;
 };
 
-// GET: the body. Throws std::runtime_error for a status that is not 200.
+// The body of an answer. Throws std::runtime_error for a status that is not 200.
+inline std::string body_of(const std::string& path, const std::string& answer) {
+  if (answer.compare(9, 3, "200") != 0) throw std::runtime_error(path + ": " + answer.substr(9, answer.find('\r') - 9));
+  return answer.substr(answer.find("\r\n\r\n") + 4);
+}
+
+// GET: the body. For fibers, and for tasks.
 inline std::string get(std::uint16_t port, const std::string& path) {
   auto s = weft::stream::connect("127.0.0.1", port);
   s.write_all("GET " + path + " HTTP/1.0\r\n\r\n");
-  const std::string all = s.read_all();
-  const std::size_t body = all.find("\r\n\r\n");
-  if (all.compare(9, 3, "200") != 0) throw std::runtime_error(path + ": " + all.substr(9, all.find('\r') - 9));
-  return all.substr(body + 4);
+  return body_of(path, s.read_all());
+}
+inline weft::task<std::string> async_get(std::uint16_t port, std::string path) {
+  auto s = co_await weft::async::connect("127.0.0.1", port);
+  co_await weft::async::write_all(s, "GET " + path + " HTTP/1.0\r\n\r\n");
+  const std::string answer = co_await weft::async::read_all(s);
+  co_return body_of(path, answer);
 }

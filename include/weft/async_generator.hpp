@@ -81,7 +81,7 @@ public:
   // co_await it: the next value, empty when the function is over. Throws what the function throws (once); error when another task awaits
   // it already.
   auto next() { return request(*this, nullptr); }
-  // The same; the generator's co_yield throws `e`. One that has not begun, or is over, throws it here.
+  // The same; the generator's co_yield throws `e`. One that has not begun is over then; it, and one that is over, throws it here.
   auto throw_in(std::exception_ptr e) { return request(*this, std::move(e)); }
   // co_await it: ends it where it stands. Its co_yield throws greenlet_exit, behind which it may await what is to be cleaned up; the
   // destructor only destroys its locals. Throws error when it yields instead of ending, and what it throws.
@@ -104,13 +104,16 @@ public:
 
   class [[nodiscard("co_await it")]] request {
   public:
-    using weft_request = void;
+    using weft_awaited = void;
     request(async_generator& g, std::exception_ptr e) noexcept : of_(&g), thrown_(std::move(e)) {}
 
     bool await_ready() {
       if (of_->h_ && of_->h_.promise().running) throw error("another task awaits the generator's next value");
       const bool begun = of_->h_ && of_->h_.promise().begun;
-      if (thrown_ != nullptr && (of_->done() || !begun)) std::rethrow_exception(thrown_);
+      if (thrown_ != nullptr && (of_->done() || !begun)) {
+        if (of_->h_ && !begun) std::exchange(of_->h_, nullptr).destroy();
+        std::rethrow_exception(thrown_);
+      }
       return of_->done();
     }
     template <detail::awaits P>
@@ -158,7 +161,7 @@ namespace detail {
 
 // It is its own awaiter; in a coroutine of Weft's only.
 template <class A>
-  requires requires { typename A::weft_request; }
+  requires(requires { typename A::weft_awaited; } && !is_call<A>)
 struct awaiting<A> {
   static A make(A&& r) { return std::move(r); }
 };

@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "weft/detail/run_here.hpp"
 #include "weft/detail/wait.hpp"
 #include "weft/error.hpp"
 
@@ -37,6 +38,7 @@ public:
 
   template <class F>
   bool run_until(detail::nanos deadline, F&& fn) {
+    detail::refuse_coroutine<std::invoke_result_t<F>>();
     entered in(detail::current_hub(), s_, deadline);
     try {
       std::forward<F>(fn)();
@@ -77,10 +79,17 @@ bool move_on_after(std::chrono::duration<Rep, Period> d, F&& fn) {
   return scope.run_until(detail::deadline_after(detail::current_hub(), d), std::forward<F>(fn));
 }
 
+// The same until `t` on its clock (what is left until then is measured once).
+template <class Clock, class Duration, class F>
+bool move_on_at(std::chrono::time_point<Clock, Duration> t, F&& fn) {
+  return move_on_after(t - Clock::now(), std::forward<F>(fn));
+}
+
 // Runs fn() and returns its result; throws timeout_error when `d` passes first (trio's fail_after, asyncio.timeout).
 template <class Rep, class Period, class F>
 auto fail_after(std::chrono::duration<Rep, Period> d, F&& fn) {
   using result = std::invoke_result_t<F>;
+  detail::refuse_coroutine<result>();
   cancel_scope scope;
   const auto deadline = detail::deadline_after(detail::current_hub(), d);
   if constexpr (std::is_void_v<result>) {
@@ -92,10 +101,17 @@ auto fail_after(std::chrono::duration<Rep, Period> d, F&& fn) {
   }
 }
 
+// The same when `t` passes first.
+template <class Clock, class Duration, class F>
+auto fail_at(std::chrono::time_point<Clock, Duration> t, F&& fn) {
+  return fail_after(t - Clock::now(), std::forward<F>(fn));
+}
+
 // Runs fn() for at most `d`; its result, or `fallback` when it was cut off (gevent.with_timeout).
 template <class Rep, class Period, class F, class V>
 auto with_timeout(std::chrono::duration<Rep, Period> d, F&& fn, V&& fallback) {
   using result = std::invoke_result_t<F>;
+  detail::refuse_coroutine<result>();
   std::optional<result> value;
   if (move_on_after(d, [&] { value.emplace(std::forward<F>(fn)()); })) return std::move(*value);
   return static_cast<result>(std::forward<V>(fallback));
@@ -107,6 +123,7 @@ decltype(auto) shield(F&& fn) {
   cancel_scope scope;
   scope.set_shield(true);
   using result = std::invoke_result_t<F>;
+  detail::refuse_coroutine<result>();
   if constexpr (std::is_void_v<result>) {
     scope.run(std::forward<F>(fn));
   } else {

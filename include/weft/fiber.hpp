@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "weft/detail/fiber_body.hpp"
+#include "weft/detail/run_here.hpp"
 #include "weft/detail/wait.hpp"
 #include "weft/waitable.hpp"
 
@@ -68,6 +69,12 @@ public:
   // Calls `fn` when the fiber is over, in a fiber of its own (gevent's link, asyncio's add_done_callback); likewise when it is
   // over already. Links are started in the order in which they were added. Counts as observing its failure.
   void link(std::function<void(any_fiber)> fn) const;
+  // A coroutine runs as a part of that fiber.
+  template <class F>
+    requires detail::returns_task<F&, any_fiber>
+  void link(F fn) const {
+    link(std::function<void(any_fiber)>([fn = std::move(fn)](any_fiber f) mutable { detail::run_here(fn, std::move(f)); }));
+  }
 
   std::string_view name() const noexcept;
   // Distinct among living fibers.
@@ -186,6 +193,15 @@ auto spawn(F&& fn, Args&&... args) {
   return spawn(spawn_options{}, std::forward<F>(fn), std::forward<Args>(args)...);
 }
 
+namespace detail {
+
+// What spawn begins as it is, without being a function: a task, and what weft::async:: gives (weft/task.hpp).
+template <class A>
+concept begun_as_it_is =
+    !std::invocable<std::decay_t<A>&> && requires(A&& a) { spawn(spawn_options{}, std::forward<A>(a)); };
+
+}  // namespace detail
+
 namespace this_fiber {
 
 namespace detail_ {
@@ -215,13 +231,14 @@ WEFT_API any_fiber current();
 
 }  // namespace this_fiber
 
-// Starts `fn(args...)` in a fiber after `d` (gevent.spawn_later). Cancelling the handle before that prevents it.
+// Starts `fn(args...)` in a fiber after `d` (gevent.spawn_later): its handle. Cancelling that before prevents it. Of a coroutine: as a part
+// of that fiber.
 template <class Rep, class Period, class F, class... Args>
 auto spawn_later(std::chrono::duration<Rep, Period> d, F&& fn, Args&&... args) {
   return spawn(
-      [d](std::decay_t<F> f, std::decay_t<Args>... a) -> std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...> {
+      [d](std::decay_t<F> f, std::decay_t<Args>... a) -> decltype(detail::run_here(std::move(f), std::move(a)...)) {
         this_fiber::sleep_for(d);
-        return std::invoke(std::move(f), std::move(a)...);
+        return detail::run_here(std::move(f), std::move(a)...);
       },
       std::forward<F>(fn), std::forward<Args>(args)...);
 }

@@ -66,9 +66,9 @@ namespace detail {
 // begin at `own`. With `settle` failures do not count.
 WEFT_API void gather_wait(std::span<const waitable_ref> items, std::span<const waitable_ref> own, bool settle);
 
-// What spawn() takes by itself: a function, or a task (task.hpp), which is found when it is one.
+// What spawn() takes by itself: a function, or a task (task.hpp).
 template <class A>
-concept spawnable = std::invocable<std::decay_t<A>&> || requires(A&& a) { spawn(spawn_options{}, std::forward<A>(a)); };
+concept spawnable = std::invocable<std::decay_t<A>&> || begun_as_it_is<A>;
 // An argument of gather: a waitable stays what it is, a function or task becomes a fiber.
 template <class A>
 concept gatherable = waitable_value<std::remove_cvref_t<A>> || spawnable<A>;

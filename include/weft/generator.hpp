@@ -43,8 +43,16 @@ struct generator_promise_base {
   std::optional<sent_value> sent;           // of a root
   std::exception_ptr thrown;                // of a root: for the leaf's yield to throw
   std::exception_ptr failure;               // what ended this one
+  bool* under_way = nullptr;                // the delegation's to this one, which must not look after it any more when this one goes
   bool begun = false;
   bool running = false;
+
+  generator_promise_base() = default;
+  generator_promise_base(const generator_promise_base&) = delete;
+  generator_promise_base& operator=(const generator_promise_base&) = delete;
+  ~generator_promise_base() {
+    if (under_way != nullptr) *under_way = false;
+  }
 
   static void* operator new(std::size_t size) { return frame_alloc(size); }
   static void operator delete(void* frame, std::size_t size) noexcept { frame_free(frame, size); }
@@ -153,6 +161,11 @@ public:
     struct delegation {
       promise_type& p;
       Inner inner;
+      bool under_way = false;
+      // The outer one ends where it stands, and the inner one with it, also one that is borrowed (Python).
+      ~delegation() {
+        if (under_way) inner.weft_abandon();
+      }
       bool await_ready() const noexcept { return false; }
       std::coroutine_handle<> await_suspend(std::coroutine_handle<>) {
         auto& in = inner.weft_promise();
@@ -163,11 +176,15 @@ public:
         base* leaf = in.leaf;
         for (base* at = leaf; at != nullptr; at = at->outer) at->root = p.root;
         in.outer = &p;
+        under_way = true;
+        in.under_way = &under_way;
         p.root->leaf = leaf;
         return p.transfer(leaf->self);
       }
       auto await_resume() {
         auto& in = inner.weft_promise();
+        under_way = false;
+        in.under_way = nullptr;
         in.outer = nullptr;
         in.root = in.leaf = &in;
         return inner.weft_end();
@@ -184,9 +201,10 @@ public:
     }
   };
 
-  generator(generator&& other) noexcept : h_(std::exchange(other.h_, nullptr)) {}
+  generator(generator&& other) noexcept : h_(std::exchange(other.h_, nullptr)), closed_(other.closed_) {}
   generator& operator=(generator&& other) noexcept {
     std::swap(h_, other.h_);
+    std::swap(closed_, other.closed_);
     return *this;
   }
   // One that is not over is ended where it stands: its locals are destroyed.
@@ -196,6 +214,7 @@ public:
 
   // The next value, empty when the function is over. Throws what the function throws (once); error when it is running already.
   std::optional<T> next() {
+    if (closed_) return std::nullopt;
     base& p = h_ ? static_cast<base&>(h_.promise()) : nothing();
     if (p.running || p.outer != nullptr) throw error("the generator is running already");
     if (h_.done()) return std::nullopt;
@@ -216,6 +235,7 @@ public:
   std::optional<T> send(sent_value v)
     requires base::listens
   {
+    if (closed_) return std::nullopt;
     if (!h_ || !h_.promise().begun) throw error("the generator has not begun: nothing can be sent to it");
     h_.promise().sent = std::move(v);
     return next();
@@ -233,7 +253,8 @@ public:
   // Ends it where it stands: its locals are destroyed.
   void close() {
     if (!h_) return;
-    if (h_.promise().running) throw error("the generator is running already");
+    if (h_.promise().running || h_.promise().outer != nullptr) throw error("the generator is running already");
+    closed_ = true;
     std::exchange(h_, nullptr).destroy();
   }
 
@@ -258,7 +279,12 @@ public:
   Return weft_end() {
     auto& p = h_.promise();
     if (p.failure != nullptr) std::rethrow_exception(std::exchange(p.failure, nullptr));
+    if (!p.result) throw error("the generator has not returned");
     if constexpr (!std::is_void_v<Return>) return std::move(*p.result);
+  }
+  void weft_abandon() noexcept {
+    closed_ = true;
+    std::exchange(h_, nullptr).destroy();
   }
 
 private:
@@ -267,6 +293,7 @@ private:
   [[noreturn]] static base& nothing() { throw error("the generator was closed, or moved from"); }
 
   handle h_;
+  bool closed_ = false;
 };
 
 }  // namespace weft

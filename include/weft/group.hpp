@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "weft/detail/item_iterator.hpp"
+#include "weft/detail/run_here.hpp"
 #include "weft/detail/sync.hpp"
 #include "weft/fiber.hpp"
 #include "weft/gather.hpp"
@@ -32,15 +33,6 @@ namespace detail {
 // What spawn(fn, item) gives in the end: of a function that returns a task, what the task does.
 template <class F, class Item>
 using spawned_value = typename decltype(weft::spawn(std::declval<F&>(), std::declval<Item>()))::value_type;
-
-// fn(item), run to its end.
-template <class F, class Item>
-decltype(auto) run_here(F& fn, Item&& item) {
-  if constexpr (requires { typename std::invoke_result_t<F&, Item>::promise_type; })
-    return await(fn(std::forward<Item>(item)));  // weft/task.hpp
-  else
-    return fn(std::forward<Item>(item));
-}
 
 }  // namespace detail
 
@@ -59,6 +51,12 @@ public:
   auto spawn(F&& fn, Args&&... args) {
     enter();
     return start(std::forward<F>(fn), std::forward<Args>(args)...);
+  }
+  // A task: pool.spawn(fetch(name)). What it refers to must live until it is over.
+  template <detail::begun_as_it_is A>
+  auto spawn(A&& what) {
+    enter();
+    return start(std::forward<A>(what));
   }
   // Takes a fiber in that was started elsewhere; of a pool it uses a place. Throws as spawn does.
   void add(const any_fiber& f);
@@ -172,130 +170,128 @@ public:
   bool wait_available(std::optional<std::chrono::nanoseconds> timeout = std::nullopt);
 };
 
-// What imap gives.
+namespace detail {
+
+// The value of a fiber that is over.
 template <class V>
-class mapped {
-  using value = detail::tuple_value<V>;
+tuple_value<V> taken_of(const fiber<V>& f) {
+  if constexpr (std::is_void_v<V>)
+    return f.weft_take(), std::monostate{};
+  else
+    return f.weft_take();
+}
+template <class V>
+tuple_value<V> taken_of(settled<V>&& o) {
+  if constexpr (std::is_void_v<V>)
+    return o.value(), std::monostate{};
+  else
+    return std::move(o.value());
+}
+
+// A range that is given as a temporary is kept, one that has a name must live.
+template <class R>
+struct held_range {
+  explicit held_range(R&& r) : range(std::forward<R>(r)) {}
+  R range;
+  std::remove_reference_t<R>& get() { return range; }
+};
+template <class R>
+struct held_range<R&> {
+  explicit held_range(R& r) : range(&r) {}
+  R* range;
+  R& get() { return *range; }
+};
+
+// One call of imap: the fiber that takes the items and has them worked at, and the results. Shared by all of them, and by who asks.
+template <class V>
+struct mapping {
   using outcome = settled<V>;
 
-  struct state {
-    explicit state(std::size_t ahead) : ordered(ahead), unordered(ahead) {}
-    queue<fiber<V>> ordered;
-    queue<outcome> unordered;
-    std::size_t left = 0;  // of the unordered ones, started and not delivered
-    bool fed = false;
-    std::vector<any_fiber> running;
-  };
+  mapping(std::size_t ahead, bool in_order_) : in_order(in_order_), ordered(ahead), unordered(ahead) {}
+
+  const bool in_order;
+  queue<fiber<V>> ordered;
+  std::optional<fiber<V>> asked;  // of those: the one whose result is waited for, until it was taken
+  queue<outcome> unordered;
+  std::size_t left = 0;           // of the unordered ones, started and not delivered
+  bool fed = false;
+  bool stopped = false;
+  fiber<> feeder;
+  std::vector<any_fiber> running;
+
+  // Nothing will come.
+  bool drained() const noexcept { return stopped || (!in_order && fed && left == 0 && unordered.empty()); }
+  // All that may run still, to be cancelled and waited for.
+  std::vector<any_fiber> stop() {
+    stopped = true;
+    asked.reset();
+    std::vector<any_fiber> all = std::move(running);
+    all.push_back(feeder);
+    return all;
+  }
 
   // One of the unordered ones, whatever becomes of it.
   struct share {
-    explicit share(std::shared_ptr<state> s) : of(std::move(s)) { ++of->left; }
+    explicit share(std::shared_ptr<mapping> s) : of(std::move(s)) { ++of->left; }
     share(share&&) noexcept = default;
     share& operator=(share&&) = delete;
     ~share() {
       if (of != nullptr && --of->left == 0 && of->fed) of->unordered.close();
     }
-    std::shared_ptr<state> of;
+    std::shared_ptr<mapping> of;
   };
 
-public:
-  template <class F, class R>
-  mapped(group& in, F fn, R&& range, std::size_t ahead, bool ordered) : s_(std::make_shared<state>(ahead)), ordered_(ordered) {
-    feeder_ = spawn({.name = "imap"}, [s = s_, &in, fn = std::move(fn), items = held_range<R>(std::forward<R>(range)), ordered]() mutable {
-      feed(*s, in, fn, items.get(), ordered, s);
+  // Begins. An unordered item's call is started by Deliver::start(group, fn, share, item).
+  template <class Deliver, class F, class R>
+  static std::shared_ptr<mapping> begin(group& in, F fn, R&& range, std::size_t ahead, bool in_order) {
+    auto m = std::make_shared<mapping>(ahead, in_order);
+    m->feeder = spawn({.name = "imap"}, [m, &in, fn = std::move(fn), items = held_range<R>(std::forward<R>(range))]() mutable {
+      m->template feed<Deliver>(in, fn, items.get(), m);
     });
+    return m;
   }
-  mapped(mapped&&) noexcept = default;
-  mapped& operator=(mapped&&) = delete;
-  ~mapped() {
-    if (s_ == nullptr) return;
-    std::vector<any_fiber> all = std::move(s_->running);
-    all.push_back(feeder_);
-    group::stop_all(all);
-  }
-
-  // The next result, empty after the last one. Parks. Throws what that item's call threw, or the range, cancelled, deadlock, wrong_hub.
-  std::optional<value> next() {
-    if (ordered_) {
-      std::optional<fiber<V>> f;
-      try {
-        f = s_->ordered.get();
-      } catch (const queue_closed&) {
-        return finished();
-      }
-      return std::optional<value>(detail::value_of(*f));
-    }
-    if (s_->fed && s_->left == 0 && s_->unordered.empty()) return finished();
-    std::optional<outcome> o;
-    try {
-      o.emplace(s_->unordered.get());
-    } catch (const queue_closed&) {
-      return finished();
-    }
-    if constexpr (std::is_void_v<V>)
-      return o->value(), std::optional<value>(std::in_place);
-    else
-      return std::optional<value>(std::move(o->value()));
-  }
-
-  using iterator = detail::item_iterator<mapped, value>;
-  iterator begin() { return iterator(*this); }
-  std::default_sentinel_t end() const noexcept { return {}; }
 
 private:
-  template <class R>
-  struct held_range {
-    explicit held_range(R&& r) : range(std::forward<R>(r)) {}
-    R range;
-    std::remove_reference_t<R>& get() { return range; }
-  };
-  template <class R>
-  struct held_range<R&> {
-    explicit held_range(R& r) : range(&r) {}
-    R* range;
-    R& get() { return *range; }
-  };
-
-  // What the range threw comes after the last result.
-  std::optional<value> finished() {
-    feeder_.get();
-    return std::nullopt;
-  }
-
-  template <class F, class R>
-  static void feed(state& s, group& in, F& fn, R& items, bool ordered, const std::shared_ptr<state>& shared) {
+  template <class Deliver, class F, class R>
+  void feed(group& in, F& fn, R& items, const std::shared_ptr<mapping>& me) {
     struct closer {
-      state& s;
-      bool ordered;
+      mapping& m;
       ~closer() {
-        s.fed = true;
-        if (ordered)
-          s.ordered.close();
-        else if (s.left == 0)
-          s.unordered.close();
+        m.fed = true;
+        if (m.in_order)
+          m.ordered.close();
+        else if (m.left == 0)
+          m.unordered.close();
       }
-    } at_end{s, ordered};
+    } at_end{*this};
     for (auto&& item : items) {
       using item_type = std::remove_cvref_t<decltype(item)>;
-      std::erase_if(s.running, [](const any_fiber& f) { return f.done(); });
-      if (ordered) {
-        auto f = in.spawn(fn, item_type(std::forward<decltype(item)>(item)));
-        s.running.push_back(f);
-        s.ordered.put(std::move(f));
-      } else {
-        s.running.push_back(in.spawn([fn, part = share(shared), item = item_type(std::forward<decltype(item)>(item))]() mutable {
-          part.of->unordered.put(call(fn, item));
-        }));
-      }
+      std::erase_if(running, [](const any_fiber& f) { return f.done(); });
+      item_type own(std::forward<decltype(item)>(item));
+      fiber<V> f;
+      any_fiber any = in_order ? any_fiber(f = in.spawn(fn, std::move(own))) : Deliver::start(in, fn, share(me), std::move(own));
+      if (stopped) return any.cancel();  // a place had been given already
+      running.push_back(std::move(any));
+      if (in_order) ordered.put(std::move(f));
     }
   }
-  template <class F, class I>
-  static outcome call(F& fn, I& item) {
+};
+
+struct deliver_by_fiber {
+  template <class F, class Share, class I>
+  static any_fiber start(group& in, F& fn, Share part, I item) {
+    return in.spawn([fn, part = std::move(part), item = std::move(item)]() mutable { part.of->unordered.put(call<Share>(fn, item)); });
+  }
+
+private:
+  template <class Share, class F, class I>
+  static auto call(F& fn, I& item) {
+    using outcome = typename std::remove_reference_t<decltype(*std::declval<Share&>().of)>::outcome;
     try {
-      if constexpr (std::is_void_v<V>)
-        return detail::run_here(fn, std::move(item)), outcome(std::in_place);
+      if constexpr (std::is_void_v<typename outcome::value_type>)
+        return run_here(fn, std::move(item)), outcome(std::in_place);
       else
-        return outcome(std::in_place, detail::run_here(fn, std::move(item)));
+        return outcome(std::in_place, run_here(fn, std::move(item)));
     } catch (const cancelled&) {
       throw;
     } catch (const abi::__forced_unwind&) {
@@ -304,10 +300,48 @@ private:
       return outcome(std::current_exception());
     }
   }
+};
 
-  std::shared_ptr<state> s_;
-  fiber<> feeder_;
-  bool ordered_;
+}  // namespace detail
+
+// What imap gives.
+template <class V>
+class mapped {
+  using value = detail::tuple_value<V>;
+
+public:
+  template <class F, class R>
+  mapped(group& in, F fn, R&& range, std::size_t ahead, bool ordered)
+      : m_(detail::mapping<V>::template begin<detail::deliver_by_fiber>(in, std::move(fn), std::forward<R>(range), ahead, ordered)) {}
+  mapped(mapped&&) noexcept = default;
+  mapped& operator=(mapped&&) = delete;
+  ~mapped() {
+    if (m_ != nullptr) group::stop_all(m_->stop());
+  }
+
+  // The next result, empty after the last one. Parks. Throws what that item's call threw, or the range, cancelled, deadlock, wrong_hub. A
+  // result that somebody was cancelled waiting for is the next.
+  std::optional<value> next() {
+    detail::mapping<V>& m = *m_;
+    if (m.in_order) {
+      if (!m.asked) m.asked = m.ordered.next();
+      if (m.asked) {
+        m.asked->join();
+        return detail::taken_of(*std::exchange(m.asked, std::nullopt));
+      }
+    } else if (!m.drained()) {
+      if (auto o = m.unordered.next()) return detail::taken_of(std::move(*o));
+    }
+    m.feeder.get();  // what the range threw comes after the last result
+    return std::nullopt;
+  }
+
+  using iterator = detail::item_iterator<mapped, value>;
+  iterator begin() { return iterator(*this); }
+  std::default_sentinel_t end() const noexcept { return {}; }
+
+private:
+  std::shared_ptr<detail::mapping<V>> m_;
 };
 
 }  // namespace weft

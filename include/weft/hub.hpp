@@ -8,7 +8,9 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "weft/detail/run_here.hpp"
 #include "weft/detail/runtime.hpp"
 
 namespace weft {
@@ -47,6 +49,12 @@ public:
   // Runs fn() in a new fiber of the hub (asyncio's call_soon_threadsafe). From any OS thread; not from signal handlers. Posts of
   // one thread start in their order. Throws hub_closed when the hub's thread has ended, bad_alloc.
   void post(std::function<void()> fn) const;
+  // A coroutine runs as a part of that fiber.
+  template <class F>
+    requires detail::returns_task<F&>
+  void post(F fn) const {
+    post(std::function<void()>([fn = std::move(fn)]() mutable { detail::run_here(fn); }));
+  }
 
   // Only on the hub's own thread; throws wrong_hub elsewhere.
   hub_stats stats() const;

@@ -42,12 +42,14 @@ WEFT_API completion_view selectable(hub& h, completion_view what);
 template <class T>
 class receive_case {
 public:
-  explicit receive_case(channel<T>& c) noexcept : channel_(&c) {}
+  explicit receive_case(channel<T>* c) noexcept : channel_(c) {}
   bool now(detail::hub&) {
+    if (channel_ == nullptr) return false;
     detail::on_home(channel_->home_, "channel");
     return channel_->receive_now(item_);
   }
   void stand(detail::hub&, detail::channel_node& place) {
+    if (channel_ == nullptr) return;
     place.item = &item_;
     channel_->receivers_.push_back(place);
   }
@@ -67,12 +69,14 @@ private:
 template <class T>
 class send_case {
 public:
-  send_case(channel<T>& c, T item) : channel_(&c), item_(std::move(item)) {}
+  send_case(channel<T>* c, T item) : channel_(c), item_(std::move(item)) {}
   bool now(detail::hub&) {
+    if (channel_ == nullptr) return false;
     detail::on_home(channel_->home_, "channel");
     return channel_->send_now(std::move(item_));
   }
   void stand(detail::hub&, detail::channel_node& place) {
+    if (channel_ == nullptr) return;
     place.item = &item_;
     channel_->senders_.push_back(place);
   }
@@ -119,16 +123,26 @@ public:
   }
 };
 
+// By pointer a channel may be null: that case is never chosen (Go's nil channel), so one can be switched off.
+template <class T, class F>
+auto on_receive(channel<T>* c, F then) {
+  return detail::case_with<receive_case<T>, F>{receive_case<T>(c), std::move(then)};
+}
 // An item, or nothing when the channel is closed and drained: fn(std::optional<T>), or fn().
 template <class T, class F>
 auto on_receive(channel<T>& c, F then) {
-  return detail::case_with<receive_case<T>, F>{receive_case<T>(c), std::move(then)};
+  return on_receive(&c, std::move(then));
+}
+template <class T, class U, std::invocable F>
+  requires std::constructible_from<T, U>
+auto on_send(channel<T>* c, U&& item, F then) {
+  return detail::case_with<send_case<T>, F>{send_case<T>(c, T(std::forward<U>(item))), std::move(then)};
 }
 // The item is moved out only when this case is the one. Throws queue_closed from select when the channel is closed.
 template <class T, class U, std::invocable F>
   requires std::constructible_from<T, U>
 auto on_send(channel<T>& c, U&& item, F then) {
-  return detail::case_with<send_case<T>, F>{send_case<T>(c, T(std::forward<U>(item))), std::move(then)};
+  return on_send(&c, std::forward<U>(item), std::move(then));
 }
 // A fiber is over, an event set, a result there.
 template <waitable W, std::invocable F>

@@ -20,6 +20,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "weft/detail/run_here.hpp"
 #include "weft/detail/wait.hpp"
 
 namespace weft {
@@ -108,9 +109,9 @@ template <class F>
   requires std::is_invocable_v<std::decay_t<F>&, int> || std::is_invocable_v<std::decay_t<F>&>
 signal_handle on_signal(int signal, F&& fn) {
   if constexpr (std::is_invocable_v<std::decay_t<F>&, int>)
-    return detail::call_on_signal(signal, std::forward<F>(fn));
+    return detail::call_on_signal(signal, [fn = std::forward<F>(fn)](int number) mutable { detail::run_here(fn, number); });
   else
-    return detail::call_on_signal(signal, [fn = std::forward<F>(fn)](int) mutable { fn(); });
+    return detail::call_on_signal(signal, [fn = std::forward<F>(fn)](int) mutable { detail::run_here(fn); });
 }
 
 }  // namespace weft

@@ -289,6 +289,21 @@ struct start_as<task<T>> {
 
 }  // namespace detail
 
+namespace detail {
+
+// What is awaited where it is made, and is no task: what weft::async:: gives, a generator's next().
+template <class A>
+concept bare_awaitable = !std::is_lvalue_reference_v<A> && requires { typename std::remove_cvref_t<A>::weft_awaited; };
+
+// What refers to something refers to it still.
+template <class A>
+task<awaited_t<A>> as_task(A what) {
+  static_assert(!requires { typename awaited_t<A>::mutex_type; }, "a lock belongs to the coroutine that takes it: co_await it there");
+  co_return co_await std::move(what);
+}
+
+}  // namespace detail
+
 // Starts a task on its own, on this OS thread's hub. It runs when the caller next parks, never before spawn returns; the stack size
 // of the options means nothing. What the coroutine refers to must live until it is over: prefer spawn(fn, args...), which keeps a lambda's
 // captures and the arguments alive. Throws out_of_stacks, no_fiber for an empty task.
@@ -317,6 +332,20 @@ T await(task<T>&& given) {
   auto& p = t.weft_promise();
   detail::run_in_this_fiber(p.frame());
   return p.take();
+}
+
+// The same for what weft::async:: offers besides tasks: weft::await(weft::async::get(q)).
+template <detail::bare_awaitable A>
+auto spawn(spawn_options options, A&& what) {
+  return spawn(options, detail::as_task<std::remove_cvref_t<A>>(std::forward<A>(what)));
+}
+template <detail::bare_awaitable A>
+auto spawn(A&& what) {
+  return spawn(detail::as_task<std::remove_cvref_t<A>>(std::forward<A>(what)));
+}
+template <detail::bare_awaitable A>
+decltype(auto) await(A&& what) {
+  return await(detail::as_task<std::remove_cvref_t<A>>(std::forward<A>(what)));
 }
 
 // One with a name is not given away by mistake.

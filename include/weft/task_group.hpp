@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "weft/cancel.hpp"
+#include "weft/detail/run_here.hpp"
 #include "weft/detail/sync.hpp"
 #include "weft/fiber.hpp"
 
@@ -43,6 +44,11 @@ public:
     adopt(room, f);
     return f;
   }
+  // A task: group.spawn(fetch(name)). What it refers to must live until it is over.
+  template <detail::begun_as_it_is A>
+  auto spawn(A&& what) {
+    return spawn(spawn_options{}, std::forward<A>(what));
+  }
 
   // Waits for all children, those that they add included. Then throws the first failure, if there was one; a child that was
   // cancelled has not failed. When the host is cancelled (or a timeout of its cuts in), so are the children, and when they are over
@@ -60,10 +66,13 @@ public:
     cancel_scope* const outer = std::exchange(body_, &scope);
     try {
       scope.run([&] {
-        if constexpr (std::is_invocable_v<F, task_group&>)
+        if constexpr (std::is_invocable_v<F, task_group&>) {
+          detail::refuse_coroutine<std::invoke_result_t<F, task_group&>>();
           std::forward<F>(body)(*this);
-        else
+        } else {
+          detail::refuse_coroutine<std::invoke_result_t<F>>();
           std::forward<F>(body)();
+        }
       });
     } catch (...) {
       failure = std::current_exception();

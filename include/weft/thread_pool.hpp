@@ -16,6 +16,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "weft/detail/run_here.hpp"
 #include "weft/detail/sync.hpp"
 #include "weft/fiber.hpp"
 
@@ -143,6 +144,8 @@ private:
   template <class F, class... Args>
   auto start(F&& fn, Args&&... args) {
     using result = std::invoke_result_t<std::decay_t<F>, std::decay_t<Args>...>;
+    static_assert(!detail::must_be_awaited<result>,
+                  "a thread of a pool runs functions; a coroutine runs on its hub: weft::spawn it, or co_await it");
     using job_type = detail::pool_job_of<result, std::decay_t<F>, std::decay_t<Args>...>;
     detail::pool_ticket<job_type> ticket(std::make_shared<job_type>(std::forward<F>(fn), std::forward<Args>(args)...));
     submit(ticket.job);

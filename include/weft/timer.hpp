@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "weft/detail/run_here.hpp"
 #include "weft/detail/wait.hpp"
 
 namespace weft {
@@ -30,7 +31,9 @@ template <class F, class... Args>
 struct timed_call_of final : timed_call {
   template <class... A>
   explicit timed_call_of(A&&... a) : body(std::forward<A>(a)...) {}
-  void call() override { static_cast<void>(std::apply([](F& fn, Args&... args) { return std::invoke(fn, args...); }, body)); }
+  void call() override {
+    std::apply([](F& fn, Args&... args) { static_cast<void>(run_here(fn, args...)); }, body);
+  }
   std::tuple<F, Args...> body;
 };
 

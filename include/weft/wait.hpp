@@ -115,21 +115,53 @@ inline wait_result<any_waitable> wait(std::initializer_list<any_waitable> of, re
   return wait<std::initializer_list<any_waitable>>(of, when, timeout);
 }
 
+namespace detail {
+
+// What as_completed() waits for, and what of it was taken. `R` is a range, or a reference to one.
+template <class R>
+class completion_order {
+public:
+  completion_order(R range, std::optional<std::chrono::nanoseconds> timeout)
+      : links(current_hub(), static_cast<std::size_t>(std::ranges::distance(range))), deadline(deadline_in_time(*links.home, timeout)),
+        range_(std::forward<R>(range)) {
+    items_.reserve(static_cast<std::size_t>(std::ranges::distance(range_)));
+    for (auto w = std::ranges::begin(range_); w != std::ranges::end(range_); ++w) {
+      items_.push_back(w);
+      links.watch(w->weft_completion());
+    }
+  }
+  // Before the wait for one more: false when there is none. Throws cancelled.
+  bool more() const {
+    if (taken_ == items_.size()) return false;
+    check_cancelled(*links.home);
+    return true;
+  }
+  // After it: which one. Throws timeout_error.
+  std::ranges::range_reference_t<R> take(std::size_t which) {
+    if (which == countdown::none)
+      throw timeout_error(std::to_string(items_.size() - taken_) + " of " + std::to_string(items_.size()) + " were not done in time");
+    ++taken_;
+    return *items_[which];
+  }
+
+  countdown links;
+  nanos deadline;
+
+private:
+  R range_;
+  std::vector<std::ranges::iterator_t<R>> items_;
+  std::size_t taken_ = 0;
+};
+
+}  // namespace detail
+
 // The waitables of a range, one after the other as they end; made by as_completed(). One pass, by the fiber that made it.
 template <class R>
 class completions {
 public:
   using reference = std::ranges::range_reference_t<R>;
 
-  explicit completions(R range, std::optional<std::chrono::nanoseconds> timeout)
-      : range_(std::forward<R>(range)),
-        links_(detail::current_hub(), static_cast<std::size_t>(std::ranges::distance(range_))),
-        deadline_(detail::deadline_in_time(*links_.home, timeout)) {
-    for (auto w = std::ranges::begin(range_); w != std::ranges::end(range_); ++w) {
-      items_.push_back(w);
-      links_.watch(w->weft_completion());
-    }
-  }
+  explicit completions(R range, std::optional<std::chrono::nanoseconds> timeout) : order_(std::forward<R>(range), timeout) {}
   completions(const completions&) = delete;
   completions& operator=(const completions&) = delete;
 
@@ -138,39 +170,29 @@ public:
     using value_type = std::ranges::range_value_t<R>;
     using difference_type = std::ptrdiff_t;
     explicit iterator(completions& of) : of_(&of) { ++*this; }
-    reference operator*() const { return *of_->items_[which_]; }
+    reference operator*() const { return *at_; }
     iterator& operator++() {
-      which_ = of_->next();
+      at_ = of_->next();
       return *this;
     }
     void operator++(int) { ++*this; }
-    friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return i.which_ == detail::countdown::none; }
+    friend bool operator==(const iterator& i, std::default_sentinel_t) noexcept { return i.at_ == nullptr; }
 
   private:
     completions* of_;
-    std::size_t which_ = 0;
+    std::remove_reference_t<reference>* at_ = nullptr;
   };
   // Parks for the first.
   iterator begin() { return iterator(*this); }
   std::default_sentinel_t end() const noexcept { return {}; }
 
 private:
-  // Throws timeout_error at the deadline.
-  std::size_t next() {
-    if (taken_ == items_.size()) return detail::countdown::none;
-    detail::check_cancelled(*links_.home);
-    const std::size_t which = links_.wait_one(deadline_, "as_completed");
-    if (which == detail::countdown::none)
-      throw timeout_error(std::to_string(items_.size() - taken_) + " of " + std::to_string(items_.size()) + " were not done in time");
-    ++taken_;
-    return which;
+  std::remove_reference_t<reference>* next() {
+    if (!order_.more()) return nullptr;
+    return std::addressof(order_.take(order_.links.wait_one(order_.deadline, "as_completed")));
   }
 
-  R range_;
-  detail::countdown links_;
-  detail::nanos deadline_;
-  std::vector<std::ranges::iterator_t<R>> items_;
-  std::size_t taken_ = 0;
+  detail::completion_order<R> order_;
 };
 
 // for (auto& f : as_completed(fibers)): each as it ends, those that were done before first. Iterating parks; it throws timeout_error when

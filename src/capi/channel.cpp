@@ -88,9 +88,9 @@ int weft_select(weft_select_case* cases, size_t count, size_t* which, int64_t ti
       if (cases[i].channel == nullptr) continue;
       channel<void*>& c = cases[i].channel->object;
       if (cases[i].send != 0)
-        all[i].emplace<send_case<void*>>(c, cases[i].item);
+        all[i].emplace<send_case<void*>>(&c, cases[i].item);
       else
-        all[i].emplace<receive_case<void*>>(c);
+        all[i].emplace<receive_case<void*>>(&c);
     }
     const auto done = [&](std::size_t i, bool closed) {
       finish(all[i], cases[i], closed);

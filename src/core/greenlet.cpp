@@ -216,8 +216,10 @@ void announce_arrival(family& t, greenlet_base* left, void* fake_stack) noexcept
   const int error = *t->errno_at;
   void* fake_stack = nullptr;
   if ((t->care & care_tools) != 0) announce_leaving(*t, self, to, &fake_stack);
+  self->unwinding = exceptions.uncaught != 0;
   // In the slot for one that runs for the first time, else in registers.
   const greenlet_crossing met = greenlet_cross(t, to, to->begun ? t->slot.weft_give() : greenlet_value().weft_give());
+  self->unwinding = false;
   t = &family_of(met.tree);
   t->slot = greenlet_value(met.value);
   if ((t->care & care_tools) != 0) announce_arrival(*t, met.left, fake_stack);
@@ -365,7 +367,10 @@ void end_greenlet(greenlet_base* g) noexcept {
     greenlet_lend(g);
     // It may catch what is thrown and switch back; not for ever.
     for (int tries = 0; tries < 8 && g->state == greenlet_state::live; ++tries) try {
-        greenlet_throw(g, std::make_exception_ptr(greenlet_exit()));
+        if (g->unwinding)
+          greenlet_switch(g, greenlet_value());  // a destructor waits for its switch to return: nothing may be thrown there
+        else
+          greenlet_throw(g, std::make_exception_ptr(greenlet_exit()));
       } catch (...) {
         sys::report() << "a greenlet without handles failed as it was ended: " << core::describe(std::current_exception()).c_str() << "\n";
       }

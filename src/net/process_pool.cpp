@@ -192,9 +192,10 @@ std::string process_pool::run(detail::worker_call call, const std::string& bytes
     bool fit = false;
     ~give_back() {
       if (!fit) worker.reset();
-      s.idle.put(std::move(worker));
+      s.idle.try_put(std::move(worker));  // there is room, and it throws nothing when the caller was cancelled in the last moment
     }
   } place{*s_, worker};
+  if (worker != nullptr && worker->child.poll()) worker.reset();  // it died idle, which is not this call's failure
   if (worker == nullptr) worker = make_worker();
   std::string request;
   wire<std::uint64_t>::put(request, bytes.size());

@@ -41,25 +41,28 @@ failure kind_of(int error) {
   }
 }
 
+// Handlers that are functions: a fiber each.
+struct fiber_handler {
+  std::shared_ptr<stream_server::handler> handle;
+
+  any_fiber operator()(detail::server_place place, stream connection, const endpoint& peer) const {
+    return spawn({.name = "connection"}, run, handle, std::move(place), std::move(connection), peer);
+  }
+  static void run(const std::shared_ptr<stream_server::handler>& handle, const detail::server_place& place, stream connection,
+                  const endpoint& peer) {
+    try {
+      (*handle)(std::move(connection), peer);
+    } catch (const std::exception&) {
+      place.report(std::current_exception(), peer);
+    }
+  }
+};
+
 }  // namespace
 
-struct stream_server::state : std::enable_shared_from_this<state> {
-  state(listener l, handler h, const server_options& o)
-      : at(std::move(l)), handle(std::move(h)), options(o), slots(o.max_connections) {}
-
-  // One connection's place among those handled now. Goes with the handler's fiber, even with one that never began.
-  struct place {
-    std::shared_ptr<state> server;
-    std::list<any_fiber>::iterator position;
-    place(std::shared_ptr<state> s, std::list<any_fiber>::iterator p) : server(std::move(s)), position(p) {}
-    place(place&&) noexcept = default;
-    ~place() {
-      if (server == nullptr) return;
-      const any_fiber keep = std::move(*position);
-      server->running.erase(position);
-      server->slots.release();
-    }
-  };
+struct detail::server_state : std::enable_shared_from_this<server_state> {
+  server_state(listener l, server_start s, const server_options& o)
+      : at(std::move(l)), start(std::move(s)), options(o), slots(o.max_connections) {}
 
   void report(const std::exception_ptr& failure, const endpoint& peer) {
     if (told) {
@@ -71,21 +74,11 @@ struct stream_server::state : std::enable_shared_from_this<state> {
                   << what.c_str() << "\n";
   }
 
-  void run_handler(stream connection, const endpoint& peer) {
-    try {
-      handle(std::move(connection), peer);
-    } catch (const std::exception&) {
-      report(std::current_exception(), peer);
-    }
-  }
-
   void start_handler(stream connection, const endpoint& peer) {
     running.emplace_front();
-    place mine(shared_from_this(), running.begin());
-    const auto position = mine.position;
-    *position = spawn({.name = "connection"},
-                      [](place p, stream c, const endpoint& from) { p.server->run_handler(std::move(c), from); },
-                      std::move(mine), std::move(connection), peer);
+    const auto position = running.begin();
+    server_place mine(shared_from_this(), position);
+    *position = start(std::move(mine), std::move(connection), peer);
   }
 
   // Takes one connection; false when there will be none any more.
@@ -131,18 +124,27 @@ struct stream_server::state : std::enable_shared_from_this<state> {
     if (!stopping) stopped.set();
   }
 
-  std::vector<any_fiber> others() const {
+  std::vector<any_fiber> others(const any_fiber& me) const {
     std::vector<any_fiber> out;
-    const any_fiber me = this_fiber::current();
     for (const any_fiber& f : running)
       if (f && !(f == me)) out.push_back(f);
     return out;
   }
 
+  // stop() where nothing can be waited for.
+  void abandon() {
+    stopping = true;
+    if (acceptor) acceptor.cancel();
+    at.close();
+    for (const any_fiber& f : running)
+      if (f) f.cancel();
+    stopped.set();
+  }
+
   listener at;
-  handler handle;
+  server_start start;
   server_options options;
-  error_handler told;
+  stream_server::error_handler told;
   semaphore slots;
   std::list<any_fiber> running;
   std::size_t accepted = 0;
@@ -151,12 +153,31 @@ struct stream_server::state : std::enable_shared_from_this<state> {
   event stopped;
 };
 
+detail::server_place::server_place(std::shared_ptr<server_state> server, std::list<any_fiber>::iterator position) noexcept
+    : server_(std::move(server)), position_(position) {}
+detail::server_place::server_place(server_place&& other) noexcept = default;
+detail::server_place::~server_place() {
+  if (server_ == nullptr) return;
+  const any_fiber keep = std::move(*position_);
+  server_->running.erase(position_);
+  server_->slots.release();
+}
+void detail::server_place::report(const std::exception_ptr& failure, const endpoint& peer) const { server_->report(failure, peer); }
+
+stream_server::stream_server(listener at, detail::server_start start, const server_options& options)
+    : state_(std::make_shared<detail::server_state>(std::move(at), std::move(start), options)) {}
+
 stream_server::stream_server(listener at, handler handle, const server_options& options)
-    : state_(std::make_shared<state>(std::move(at), std::move(handle), options)) {}
+    : stream_server(std::move(at), detail::server_start(fiber_handler{std::make_shared<handler>(std::move(handle))}), options) {}
 
 stream_server::~stream_server() {
   try {
-    shield([&] { stop(std::chrono::nanoseconds(0)); });
+    if (state_->stopping && state_->stopped.is_set()) return;
+    try {
+      shield([&] { stop(std::chrono::nanoseconds(0)); });
+    } catch (const would_block_hub&) {
+      state_->abandon();
+    }
   } catch (...) {
     sys::report() << "stream_server: could not be stopped by its destructor\n";
   }
@@ -179,25 +200,25 @@ void stream_server::serve_forever() {
   }
 }
 
-void stream_server::stop(std::chrono::nanoseconds grace) {
-  const std::shared_ptr<state> s = state_;
+void stream_server::weft_stop(std::chrono::nanoseconds grace, const any_fiber& caller) {
+  const std::shared_ptr<detail::server_state> s = state_;
   if (s->stopping) {
     if (!s->stopped.is_set()) s->stopped.wait();
     return;
   }
   s->stopping = true;
   const auto end_handlers = [&] {
-    const std::vector<any_fiber> left = s->others();
+    const std::vector<any_fiber> left = s->others(caller);
     shield([&] { killall(left); });
     s->stopped.set();
   };
   try {
-    if (s->acceptor && s->acceptor == this_fiber::current())
+    if (s->acceptor && s->acceptor == caller)
       s->acceptor.cancel();
     else if (s->acceptor)
       s->acceptor.kill();
     s->at.close();
-    joinall(s->others(), {.timeout = grace});
+    joinall(s->others(caller), {.timeout = grace});
   } catch (...) {
     end_handlers();
     throw;

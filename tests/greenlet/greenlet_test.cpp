@@ -139,6 +139,48 @@ TEST_CASE("greenlet_exit ends a greenlet and is no failure; its destructors run"
   CHECK(unborn.dead());
 }
 
+TEST_CASE("a destructor that switches away while its greenlet is ended is switched back to") {
+  int steps = 0;
+  struct mark {
+    int& count;
+    greenlet to;
+    ~mark() {
+      ++count;
+      to.switch_to();
+      ++count;
+    }
+  };
+  {
+    greenlet g([&, main = greenlet::current()] {
+      mark m{steps, main};
+      main.switch_to();
+    });
+    g.switch_to();
+    CHECK(steps == 0);
+  }
+  CHECK(steps == 2);
+}
+
+TEST_CASE("an exception that is thrown into one that has not begun goes to its parent, which may wait for it") {
+  const auto e = std::make_exception_ptr(std::out_of_range("thrown in"));
+  const auto waits = [main = greenlet::current()]() -> std::string {
+    try {
+      main.switch_to();
+    } catch (const std::out_of_range&) {
+      return "caught";
+    }
+    return "not";
+  };
+  greenlet waiting(waits), unbegun([] {}, waiting);
+  waiting.switch_to();
+  CHECK(unbegun.throw_in(e).as<std::string>() == "caught");
+  CHECK(unbegun.dead());
+  CHECK(waiting.dead());
+  greenlet never(waits), child([] {}, never);
+  CHECK_THROWS_AS(child.throw_in(e), std::out_of_range);
+  CHECK(never.dead());
+}
+
 TEST_CASE("a suspended greenlet without handles ends at once") {
   bool unwound = false;
   struct mark {

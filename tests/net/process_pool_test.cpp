@@ -6,6 +6,7 @@
 #include <map>
 #include <stdexcept>
 #include <string>
+#include <sys/wait.h>
 #include <tuple>
 #include <unistd.h>
 #include <vector>
@@ -13,6 +14,7 @@
 #include <weft/cancel.hpp>
 #include <weft/fiber.hpp>
 #include <weft/process_pool.hpp>
+#include <weft/stream.hpp>
 
 using namespace std::chrono_literals;
 
@@ -144,5 +146,32 @@ TEST_CASE("a failure leaves the worker in use; a crash or a cancelled call repla
   }));
   CHECK(pool.apply([] { return static_cast<int>(getpid()); }) != second);
   CHECK_THROWS_WITH(pool.map([](int n) { return n == 2 ? throw std::runtime_error("two") : n; }, std::vector{1, 2, 3}), "two");
+  CHECK(pool.apply(square, 3) == 9);
+}
+
+TEST_CASE("a worker that dies while nobody uses it is replaced before the next call") {
+  weft::process_pool pool(1);
+  const pid_t first = pool.apply([] { return getpid(); });
+  REQUIRE(kill(first, SIGKILL) == 0);
+  siginfo_t over{};
+  REQUIRE(waitid(P_PID, static_cast<id_t>(first), &over, WEXITED | WNOWAIT) == 0);
+  CHECK(pool.apply([] { return getpid(); }) != first);
+}
+
+TEST_CASE("a call that is cancelled when its answer has come gives its worker back") {
+  weft::process_pool pool(1);
+  auto [mine, theirs] = weft::stream::pair();
+  auto call = pool.spawn([] {
+    usleep(20'000);
+    return 1;
+  });
+  auto canceller = weft::spawn([&, &s = mine] {
+    s.read_exactly(1);
+    call.cancel();
+  });
+  weft::this_fiber::sleep_for(1ms);  // both wait now
+  theirs.write_all("x");
+  usleep(200'000);  // most likely the answer is there when the hub looks, and behind the byte
+  weft::joinall(std::vector<weft::any_fiber>{call, canceller});
   CHECK(pool.apply(square, 3) == 9);
 }

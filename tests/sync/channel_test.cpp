@@ -141,6 +141,17 @@ TEST_CASE("a select that sends and receives on one channel does not meet itself"
   CHECK_FALSE(c.try_receive());
 }
 
+TEST_CASE("a case whose channel is null is never the one") {
+  weft::channel<int>* const none = nullptr;
+  weft::channel<int> c(1);
+  for (int i = 0; i < 20; ++i) {
+    c.send(i);
+    CHECK(weft::select(weft::on_receive(none, [] {}), weft::on_send(none, 1, [] {}), weft::on_receive(&c, [] {})) == 2);
+  }
+  weft::testing::virtual_clock clock;
+  CHECK(weft::select(weft::on_receive(none, [] {}), weft::on_timeout(1s, [] {})) == 1);
+}
+
 TEST_CASE("or_else keeps select from parking") {
   weft::channel<int> c;
   bool other = false;

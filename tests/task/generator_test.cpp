@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -171,6 +172,45 @@ TEST_CASE("a generator that asks itself, and one that was moved from, are errors
   CHECK_FALSE(moved.next());
 }
 
+TEST_CASE("a generator that was closed is over") {
+  auto g = []() -> generator<int> {
+    co_yield 1;
+    co_yield 2;
+  }();
+  CHECK(g.next() == 1);
+  g.close();
+  g.close();
+  CHECK(g.done());
+  CHECK_FALSE(g.next());
+  CHECK_THROWS_AS(g.result(), weft::error);
+}
+
+TEST_CASE("the end of the outer one ends what it delegates to, borrowed or not") {
+  counted::alive = 0;
+  const auto inner = []() -> generator<int> {
+    const counted here;
+    for (int i = 0;; ++i) co_yield i;
+  };
+  const auto lends = [](generator<int>& of) -> generator<int> { co_yield weft::from(of); };
+  auto in = inner();
+  {
+    auto out = lends(in);
+    CHECK(out.next() == 0);
+    CHECK_THROWS_AS(in.next(), weft::error);
+    CHECK_THROWS_AS(in.close(), weft::error);
+    CHECK(out.next() == 1);
+  }
+  CHECK(in.done());
+  CHECK_FALSE(in.next());
+  CHECK(counted::alive == 0);
+  // The other way round: the inner one goes first.
+  std::optional<generator<int>> first(inner());
+  auto out = lends(*first);
+  CHECK(out.next() == 0);
+  first.reset();
+  CHECK(counted::alive == 0);
+}
+
 TEST_CASE("values that can only be moved are yielded") {
   for (const auto& p : []() -> generator<std::unique_ptr<int>> { co_yield std::make_unique<int>(4); }()) CHECK(*p == 4);
 }
@@ -220,6 +260,9 @@ TEST_CASE("what is thrown into an asynchronous generator is thrown by its co_yie
     CHECK(co_await g.throw_in(std::make_exception_ptr(5)) == 5);
     CHECK_FALSE(co_await g.next());
     CHECK_THROWS_AS(co_await g.throw_in(std::make_exception_ptr(5)), int);
+    auto unbegun = ticks(3);
+    CHECK_THROWS_AS(co_await unbegun.throw_in(std::make_exception_ptr(5)), int);
+    CHECK(unbegun.done());
   }());
 }
 

@@ -67,6 +67,7 @@ struct greenlet_base {
   bool is_root = false;
   bool begun = false;  // has run on its stack
   bool lent = false;  // holds no reference on its parent
+  bool unwinding = false;  // was left by a destructor, behind an exception
   std::uint8_t stack_log2 = 0;
   std::uint32_t refs = 1;
   greenlet_base* parent = nullptr;

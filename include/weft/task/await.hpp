@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "weft/detail/run_here.hpp"
 #include "weft/fiber.hpp"
 #include "weft/task/promise.hpp"
 #include "weft/waitable.hpp"
@@ -14,11 +15,6 @@ namespace weft::detail {
 // How an A is awaited; specialized for what can be.
 template <class A>
 struct awaiting {};
-
-template <class A>
-inline constexpr bool is_task = false;
-template <class T>
-inline constexpr bool is_task<task<T>> = true;
 
 template <class A>
 concept has_awaiting = requires(A&& what) { awaiting<std::remove_cvref_t<A>>::make(std::forward<A>(what)); };

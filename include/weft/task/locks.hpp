@@ -17,47 +17,31 @@ namespace detail {
 
 // For writing, with a std::unique_lock, or for reading, with a std::shared_lock.
 template <class Lock, bool Write>
-class shared_lock_operation : public basic_operation<task_access::shared_place> {
-public:
-  shared_lock_operation(shared_mutex& m, nanos until) : basic_operation(Write, m), mutex_(m), until_(until) {}
+class shared_lock_operation : public line_operation<shared_lock_operation<Lock, Write>, task_access::shared_place> {
+  using base = line_operation<shared_lock_operation, task_access::shared_place>;
 
-  bool await_ready() {
-    if (!task_access::acquire_now(mutex_, Write)) return false;
-    result = wake::ready;
-    return true;
-  }
-  template <class P>
-  bool await_suspend(std::coroutine_handle<P> h) noexcept {
-    enter(h);
-    task_access::waiters(mutex_).push_back(*this);
-    return suspend_on(*this, until_);
-  }
-  Lock await_resume() { return woken() ? Lock(mutex_, std::adopt_lock) : Lock(mutex_, std::defer_lock); }
+public:
+  shared_lock_operation(shared_mutex& m, nanos until) : base(until, Write, m), mutex_(m) {}
+
+  bool now() { return task_access::acquire_now(mutex_, Write); }
+  wait_list& line() noexcept { return task_access::waiters(mutex_); }
+  Lock await_resume() { return this->woken() ? Lock(mutex_, std::adopt_lock) : Lock(mutex_, std::defer_lock); }
 
 private:
   shared_mutex& mutex_;
-  nanos until_;
 };
 using write_lock_operation = shared_lock_operation<std::unique_lock<shared_mutex>, true>;
 using read_lock_operation = shared_lock_operation<std::shared_lock<shared_mutex>, false>;
 
-class recursive_lock_operation : public operation {
+class recursive_lock_operation : public simple_line_operation<recursive_lock_operation> {
 public:
-  recursive_lock_operation(recursive_mutex& m, nanos until) : operation("mutex.lock"), mutex_(m), until_(until) {}
+  recursive_lock_operation(recursive_mutex& m, nanos until) : simple_line_operation("mutex.lock", until), mutex_(m) {}
 
-  bool await_ready() {
+  bool now() {
     check_cancelled(task_access::home(task_access::inner(mutex_)));
-    if (!mutex_.try_lock()) return false;
-    taken_ = true;
-    result = wake::ready;
-    return true;
+    return taken_ = mutex_.try_lock();
   }
-  template <class P>
-  bool await_suspend(std::coroutine_handle<P> h) noexcept {
-    enter(h);
-    task_access::waiters(task_access::inner(mutex_)).push_back(*this);
-    return suspend_on(*this, until_);
-  }
+  wait_list& line() noexcept { return task_access::waiters(task_access::inner(mutex_)); }
   std::unique_lock<recursive_mutex> await_resume() {
     if (!woken()) return std::unique_lock<recursive_mutex>(mutex_, std::defer_lock);
     if (!taken_) task_access::first_lock(mutex_);
@@ -66,25 +50,18 @@ public:
 
 private:
   recursive_mutex& mutex_;
-  nanos until_;
   bool taken_ = false;
 };
 
-class barrier_operation : public basic_operation<task_access::barrier_place> {
+class barrier_operation : public line_operation<barrier_operation, task_access::barrier_place> {
 public:
-  barrier_operation(barrier& b, nanos until) : basic_operation(b), until_(until) {}
+  barrier_operation(barrier& b, nanos until) : line_operation(until, b) {}
 
-  bool await_ready() { return last_ = task_access::come(*of); }
-  template <class P>
-  bool await_suspend(std::coroutine_handle<P> h) noexcept {
-    enter(h);
-    task_access::waiters(*of).push_back(*this);
-    return suspend_on(*this, until_);
-  }
-  bool await_resume() { return last_ || task_access::over(*fiber->home, result, reason); }
+  bool now() { return last_ = task_access::come(*of); }
+  wait_list& line() noexcept { return task_access::waiters(*of); }
+  bool await_resume() { return last_ || task_access::over(current_hub(), result, reason); }
 
 private:
-  nanos until_;
   bool last_ = false;
 };
 
@@ -99,11 +76,19 @@ template <class Rep, class Period>
 auto lock_for(shared_mutex& m, std::chrono::duration<Rep, Period> d) {
   return detail::call<detail::write_lock_operation>(m, detail::deadline_after(detail::current_hub(), d));
 }
+template <class Clock, class Duration>
+auto lock_until(shared_mutex& m, std::chrono::time_point<Clock, Duration> t) {
+  return detail::call<detail::write_lock_operation>(m, detail::deadline_at(detail::current_hub(), t));
+}
 // Locks for reading; gives the std::shared_lock that holds it.
 inline auto lock_shared(shared_mutex& m) { return detail::call<detail::read_lock_operation>(m, detail::never); }
 template <class Rep, class Period>
 auto lock_shared_for(shared_mutex& m, std::chrono::duration<Rep, Period> d) {
   return detail::call<detail::read_lock_operation>(m, detail::deadline_after(detail::current_hub(), d));
+}
+template <class Clock, class Duration>
+auto lock_shared_until(shared_mutex& m, std::chrono::time_point<Clock, Duration> t) {
+  return detail::call<detail::read_lock_operation>(m, detail::deadline_at(detail::current_hub(), t));
 }
 
 // Locks once more, or waits for whoever else holds it.
@@ -111,6 +96,10 @@ inline auto lock(recursive_mutex& m) { return detail::call<detail::recursive_loc
 template <class Rep, class Period>
 auto lock_for(recursive_mutex& m, std::chrono::duration<Rep, Period> d) {
   return detail::call<detail::recursive_lock_operation>(m, detail::deadline_after(detail::current_hub(), d));
+}
+template <class Clock, class Duration>
+auto lock_until(recursive_mutex& m, std::chrono::time_point<Clock, Duration> t) {
+  return detail::call<detail::recursive_lock_operation>(m, detail::deadline_at(detail::current_hub(), t));
 }
 
 // Waits until all parties have come; true in the one that came last. Throws broken_barrier, cancelled (which breaks it).

@@ -22,43 +22,27 @@ namespace weft {
 
 namespace detail {
 
-class job_operation : public operation {
+class job_operation : public simple_line_operation<job_operation> {
 public:
-  explicit job_operation(pool_job& j) noexcept : operation("thread_pool.apply"), job_(j) {}
+  explicit job_operation(pool_job& j) noexcept : simple_line_operation("thread_pool.apply", never), job_(j) {}
 
-  bool await_ready() {
+  bool now() {
     check_cancelled(*job_.home);
-    if (!job_.done) return false;
-    result = wake::ready;
-    return true;
+    return job_.done;
   }
-  template <class P>
-  bool await_suspend(std::coroutine_handle<P> h) noexcept {
-    enter(h);
-    job_.waiters.push_back(*this);
-    return suspend_on(*this, never);
-  }
+  wait_list& line() noexcept { return job_.waiters; }
   void await_resume() { woken(); }
 
 private:
   pool_job& job_;
 };
 
-class signal_operation : public basic_operation<signal_waiter> {
+class signal_operation : public line_operation<signal_operation, signal_waiter> {
 public:
-  signal_operation(signal_receiver& r, nanos until) noexcept : receiver_(r), until_(until) {}
+  signal_operation(signal_receiver& r, nanos until) noexcept : line_operation(until), receiver_(r) {}
 
-  bool await_ready() {
-    number = task_access::take_now(receiver_);
-    if (number != 0) result = wake::ready;
-    return number != 0;
-  }
-  template <class P>
-  bool await_suspend(std::coroutine_handle<P> h) noexcept {
-    enter(h);
-    task_access::line(receiver_).push_back(*this);
-    return suspend_on(*this, until_);
-  }
+  bool now() { return (number = task_access::take_now(receiver_)) != 0; }
+  wait_list& line() noexcept { return task_access::line(receiver_); }
   int await_resume() {
     woken();
     return number;
@@ -66,7 +50,6 @@ public:
 
 private:
   signal_receiver& receiver_;
-  nanos until_;
 };
 
 class timed_signal_operation : public signal_operation {
@@ -79,26 +62,16 @@ public:
 };
 
 // A place in a pool, as group::enter gives it.
-class place_operation : public operation {
+class place_operation : public simple_line_operation<place_operation> {
 public:
-  place_operation(group& g, nanos until, const char* why) noexcept : operation(why), group_(g), until_(until) {}
+  place_operation(group& g, nanos until, const char* why) noexcept : simple_line_operation(why, until), group_(g) {}
 
-  bool await_ready() {
-    if (!task_access::enter_now(group_)) return false;
-    result = wake::ready;
-    return true;
-  }
-  template <class P>
-  bool await_suspend(std::coroutine_handle<P> h) noexcept {
-    enter(h);
-    task_access::line(group_).push_back(*this);
-    return suspend_on(*this, until_);
-  }
+  bool now() { return task_access::enter_now(group_); }
+  wait_list& line() noexcept { return task_access::line(group_); }
   bool await_resume() { return woken(); }
 
 private:
   group& group_;
-  nanos until_;
 };
 
 // The results of group::map.
@@ -179,6 +152,12 @@ auto spawn(group& g, F fn, Args... args) -> task<decltype(detail::task_access::s
   static_cast<void>(entered);
   co_return detail::task_access::start(g, std::move(fn), std::move(args)...);
 }
+template <detail::begun_as_it_is A>
+auto spawn(group& g, A what) -> task<decltype(detail::task_access::start(g, std::move(what)))> {
+  const bool entered = co_await detail::call<detail::place_operation>(g, detail::never, "pool.spawn");
+  static_cast<void>(entered);
+  co_return detail::task_access::start(g, std::move(what));
+}
 // Waits until a pool has room, without taking it; false when `timeout` passed first.
 inline task<bool> wait_available(pool& p, std::optional<std::chrono::nanoseconds> timeout = std::nullopt) {
   const detail::nanos deadline = detail::deadline_in_time(detail::current_hub(), timeout);
@@ -219,7 +198,7 @@ auto apply(group& g, F fn, Args... args)
 }
 // fn(item) for every item, each in a fiber or task of the group; the results in the order of the items (void: nothing). The first failure
 // is thrown when its turn comes; then, and when the caller is cancelled, those that run still are cancelled and waited for. For results one
-// by one: spawn, and as_completed.
+// by one: imap (weft/task/imap.hpp).
 template <class F, std::ranges::input_range R>
 auto map(group& g, F fn, R&& range) {
   using item = std::ranges::range_value_t<R>;

@@ -96,6 +96,7 @@ protected:
 template <class Op, class... Args>
 class [[nodiscard("nothing happens before it is awaited: co_await it")]] operation_call {
 public:
+  using weft_awaited = void;
   template <class... A>
   explicit operation_call(A&&... a) : args_(std::forward<A>(a)...) {}
   Op make() && {
@@ -158,6 +159,39 @@ class operation : public basic_operation<waiter> {
 protected:
   explicit operation(const char* why) noexcept : basic_operation(why, nullptr) {}
   ~operation() = default;
+};
+
+// Base of the operations that stand in a line until they are served or their time is over. `Self` has line(), the line, and now(): whether it
+// need not wait.
+template <class Self, class Waiter = waiter>
+class line_operation : public basic_operation<Waiter> {
+public:
+  bool await_ready() {
+    if (!static_cast<Self*>(this)->now()) return false;
+    this->result = wake::ready;
+    return true;
+  }
+  template <class P>
+  bool await_suspend(std::coroutine_handle<P> h) noexcept {
+    this->enter(h);
+    static_cast<Self*>(this)->line().push_back(*this);
+    return suspend_on(*this, until_);
+  }
+
+protected:
+  template <class... A>
+  explicit line_operation(nanos until, A&&... a) noexcept : basic_operation<Waiter>(std::forward<A>(a)...), until_(until) {}
+  ~line_operation() = default;
+
+private:
+  nanos until_;
+};
+// One whose waiter is a plain one.
+template <class Self>
+class simple_line_operation : public line_operation<Self> {
+protected:
+  simple_line_operation(const char* why, nanos until) noexcept : line_operation<Self>(until, why, nullptr) {}
+  ~simple_line_operation() = default;
 };
 
 }  // namespace detail

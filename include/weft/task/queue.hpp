@@ -21,27 +21,23 @@ enum class take_mode {
 };
 
 template <class Q, take_mode Mode>
-class get_from_queue : public basic_operation<typename task_access::waiters_of<Q>::getter> {
-  using base = basic_operation<typename task_access::waiters_of<Q>::getter>;
+class get_from_queue : public line_operation<get_from_queue<Q, Mode>, typename task_access::waiters_of<Q>::getter> {
+  using base = line_operation<get_from_queue, typename task_access::waiters_of<Q>::getter>;
   using item_type = typename Q::value_type;
 
 public:
-  get_from_queue(Q& q, nanos until) : base(item_), queue_(q), until_(until) {}
+  get_from_queue(Q& q, nanos until) : base(until, item_), queue_(q) {}
 
-  bool await_ready() {
+  bool now() {
     check_cancelled(task_access::home(queue_));
-    if (task_access::take_now(queue_, item_))
-      this->result = wake::ready;
-    else if (queue_.closed())
-      this->result = wake::closed;
+    return task_access::take_now(queue_, item_);
+  }
+  bool await_ready() {
+    if (base::await_ready()) return true;
+    if (queue_.closed()) this->result = wake::closed;
     return this->result != wake::pending;
   }
-  template <class P>
-  bool await_suspend(std::coroutine_handle<P> h) noexcept {
-    this->enter(h);
-    task_access::getters(queue_).push_back(*this);
-    return suspend_on(*this, until_);
-  }
+  wait_list& line() noexcept { return task_access::getters(queue_); }
   auto await_resume() {
     if (this->result == wake::closed && Mode != take_mode::next) throw queue_closed();
     this->woken();
@@ -53,30 +49,22 @@ public:
 
 private:
   Q& queue_;
-  nanos until_;
   std::optional<item_type> item_;
 };
 
 template <class Q>
-class put_into_queue : public basic_operation<typename task_access::waiters_of<Q>::putter> {
-  using base = basic_operation<typename task_access::waiters_of<Q>::putter>;
+class put_into_queue : public line_operation<put_into_queue<Q>, typename task_access::waiters_of<Q>::putter> {
+  using base = line_operation<put_into_queue, typename task_access::waiters_of<Q>::putter>;
   using item_type = typename Q::value_type;
 
 public:
-  put_into_queue(Q& q, item_type&& item, nanos until) : base(item_), queue_(q), until_(until), item_(std::move(item)) {}
+  put_into_queue(Q& q, item_type&& item, nanos until) : base(until, item_), queue_(q), item_(std::move(item)) {}
 
-  bool await_ready() {
+  bool now() {
     check_cancelled(task_access::home(queue_));
-    if (!task_access::put_now(queue_, std::move(item_))) return false;
-    this->result = wake::ready;
-    return true;
+    return task_access::put_now(queue_, std::move(item_));
   }
-  template <class P>
-  bool await_suspend(std::coroutine_handle<P> h) noexcept {
-    this->enter(h);
-    task_access::putters(queue_).push_back(*this);
-    return suspend_on(*this, until_);
-  }
+  wait_list& line() noexcept { return task_access::putters(queue_); }
   bool await_resume() {
     if (this->result == wake::closed) throw queue_closed();
     return this->woken();
@@ -84,7 +72,6 @@ public:
 
 private:
   Q& queue_;
-  nanos until_;
   item_type item_;
 };
 

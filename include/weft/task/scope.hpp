@@ -1,6 +1,6 @@
 // Cancel scopes, timeouts, shields and task groups around what a coroutine awaits: the forms of weft/cancel.hpp for co_await.
 //
-// `what` is a task, or a function that returns what can be awaited: co_await async::fail_after(1s, [&] { return async::get(q); }).
+// `what` is what can be awaited, or a function that returns such: co_await async::fail_after(1s, async::get(q)).
 // A lambda that is itself a coroutine lives until it is over.
 #pragma once
 
@@ -23,11 +23,11 @@ template <class A>
 concept makes_awaitable = std::invocable<A&> && awaitable<std::invoke_result_t<A&>>;
 
 template <class A>
-concept runs_in_scope = is_task<A> || makes_awaitable<A>;
+concept runs_in_scope = is_task<A> || bare_awaitable<A> || makes_awaitable<A>;
 
 template <class A>
 decltype(auto) awaited_of(A& what) {
-  if constexpr (is_task<A>)
+  if constexpr (!makes_awaitable<A>)
     return std::move(what);
   else
     return what();
@@ -99,6 +99,12 @@ task<bool> move_on_after(std::chrono::duration<Rep, Period> d, A what) {
   co_return given.has_value();
 }
 
+// The same until `t` on its clock.
+template <class Clock, class Duration, detail::runs_in_scope A>
+task<bool> move_on_at(std::chrono::time_point<Clock, Duration> t, A what) {
+  return move_on_after(t - Clock::now(), std::move(what));
+}
+
 // What it gives; throws timeout_error when `d` passes first (trio's fail_after, asyncio.timeout).
 template <class Rep, class Period, detail::runs_in_scope A>
 task<detail::result_of<A>> fail_after(std::chrono::duration<Rep, Period> d, A what) {
@@ -106,6 +112,12 @@ task<detail::result_of<A>> fail_after(std::chrono::duration<Rep, Period> d, A wh
   auto given = co_await detail::run_in_scope(scope, detail::deadline_after(detail::current_hub(), d), std::move(what));
   if (!given) throw timeout_error();
   if constexpr (!std::is_void_v<detail::result_of<A>>) co_return std::move(*given);
+}
+
+// The same when `t` passes first.
+template <class Clock, class Duration, detail::runs_in_scope A>
+task<detail::result_of<A>> fail_at(std::chrono::time_point<Clock, Duration> t, A what) {
+  return fail_after(t - Clock::now(), std::move(what));
 }
 
 // What it gives, or `fallback` when it was cut off after `d` (gevent.with_timeout).
@@ -133,22 +145,32 @@ inline task<> join(task_group& g) {
   return detail::finish_group(g, nullptr);
 }
 
-// Runs body(group), a coroutine, and waits for the children that it spawned (trio's nursery, asyncio.TaskGroup). The first failure, the
-// body's included, cancels the others; it is thrown when all are over.
+// Runs body(group) or body(), a coroutine, and then joins; what the member of this name does.
 template <class F>
-  requires detail::is_task<std::invoke_result_t<F&, task_group&>>
-task<> with_group(F body) {
-  task_group group;
+  requires(detail::returns_task<F&, task_group&> || detail::returns_task<F&>)
+task<> run(task_group& group, F body) {
   cancel_scope scope;
+  if (group.cancel_called()) scope.cancel();
+  cancel_scope* const outer = std::exchange(detail::task_access::body(group), &scope);
   std::exception_ptr failure;
-  detail::task_access::body(group) = &scope;
   try {
-    co_await detail::run_in_scope(scope, detail::never, body(group));
+    if constexpr (detail::returns_task<F&, task_group&>)
+      co_await detail::run_in_scope(scope, detail::never, body(group));
+    else
+      co_await detail::run_in_scope(scope, detail::never, body());
   } catch (...) {
     failure = std::current_exception();
   }
-  detail::task_access::body(group) = nullptr;
+  detail::task_access::body(group) = outer;
   co_await detail::finish_group(group, std::move(failure));
+}
+// The same in a group of its own: body(group) spawns children, all are waited for (trio's nursery, asyncio.TaskGroup). The first failure,
+// the body's included, cancels the others; it is thrown when all are over.
+template <class F>
+  requires detail::returns_task<F&, task_group&>
+task<> with_group(F body) {
+  task_group group;
+  co_await run(group, std::move(body));
 }
 
 }  // namespace async

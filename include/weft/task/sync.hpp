@@ -28,49 +28,35 @@ public:
   }
 };
 
-class acquire_operation : public operation {
+class acquire_operation : public simple_line_operation<acquire_operation> {
 public:
-  acquire_operation(semaphore& s, nanos until) : operation("semaphore.acquire"), semaphore_(s), until_(until) {}
+  acquire_operation(semaphore& s, nanos until) : simple_line_operation("semaphore.acquire", until), semaphore_(s) {}
 
-  bool await_ready() {
+  bool now() {
     check_cancelled(task_access::home(semaphore_));
-    if (!task_access::take(semaphore_)) return false;
-    result = wake::ready;
-    return true;
+    return task_access::take(semaphore_);
   }
-  template <class P>
-  bool await_suspend(std::coroutine_handle<P> h) noexcept {
-    enter(h);
-    task_access::waiters(semaphore_).push_back(*this);
-    return suspend_on(*this, until_);
-  }
+  wait_list& line() noexcept { return task_access::waiters(semaphore_); }
   bool await_resume() { return woken(); }
 
 private:
   semaphore& semaphore_;
-  nanos until_;
 };
 
-class lock_operation : public operation {
+class lock_operation : public simple_line_operation<lock_operation> {
 public:
-  lock_operation(mutex& m, nanos until) : operation("mutex.lock"), mutex_(m), until_(until) {}
+  lock_operation(mutex& m, nanos until) : simple_line_operation("mutex.lock", until), mutex_(m) {}
 
-  bool await_ready() {
+  bool now() {
     check_cancelled(task_access::home(mutex_));
     fiber_base*& owner = task_access::owner(mutex_);
     if (owner == current_fiber()) [[unlikely]]
       refuse();
     if (owner != nullptr) return false;
     owner = current_fiber();
-    result = wake::ready;
     return true;
   }
-  template <class P>
-  bool await_suspend(std::coroutine_handle<P> h) noexcept {
-    enter(h);
-    task_access::waiters(mutex_).push_back(*this);
-    return suspend_on(*this, until_);
-  }
+  wait_list& line() noexcept { return task_access::waiters(mutex_); }
   std::unique_lock<mutex> await_resume() {
     return woken() ? std::unique_lock<mutex>(mutex_, std::adopt_lock) : std::unique_lock<mutex>(mutex_, std::defer_lock);
   }
@@ -79,7 +65,6 @@ private:
   [[noreturn]] static WEFT_API void refuse();
 
   mutex& mutex_;
-  nanos until_;
 };
 
 // Two waits: for the notification, and then, whatever ended that, for the lock, which cancellation does not end.
@@ -110,6 +95,14 @@ private:
 inline auto wait_on_condition(condition_variable& c, std::unique_lock<mutex>& lock, nanos until) {
   return call<condition_operation>(c, lock, until);
 }
+template <std::predicate P>
+task<bool> wait_for_predicate(condition_variable& c, std::unique_lock<mutex>& lock, nanos until, P pred) {
+  while (!pred()) {
+    const bool notified = co_await wait_on_condition(c, lock, until);
+    if (!notified) co_return pred();
+  }
+  co_return true;
+}
 
 }  // namespace detail
 
@@ -136,6 +129,12 @@ template <waitable W, class Rep, class Period>
   requires(!waitable_value<W>) && requires(const W& w) { w.wait(); }
 auto wait_for(const W& w, std::chrono::duration<Rep, Period> d) {
   return join_for(w, d);
+}
+// Same, until `t` on its clock (event).
+template <waitable W, class Clock, class Duration>
+  requires requires(const W& w, std::chrono::time_point<Clock, Duration> t) { w.wait_until(t); }
+auto wait_until(const W& w, std::chrono::time_point<Clock, Duration> t) {
+  return detail::call<detail::join_operation>(w.weft_completion(), "join", detail::deadline_at(detail::current_hub(), t));
 }
 // Counts down, and waits for the others.
 inline task<> arrive_and_wait(latch& l, std::size_t n = 1) {
@@ -168,12 +167,21 @@ template <class Rep, class Period>
 auto acquire_for(semaphore& s, std::chrono::duration<Rep, Period> d) {
   return detail::call<detail::acquire_operation>(s, detail::deadline_after(detail::current_hub(), d));
 }
+// Same, until `t` on its clock.
+template <class Clock, class Duration>
+auto acquire_until(semaphore& s, std::chrono::time_point<Clock, Duration> t) {
+  return detail::call<detail::acquire_operation>(s, detail::deadline_at(detail::current_hub(), t));
+}
 
 // Permits of a bounded_semaphore.
 inline auto acquire(bounded_semaphore& s) { return acquire(detail::task_access::unbounded(s)); }
 template <class Rep, class Period>
 auto acquire_for(bounded_semaphore& s, std::chrono::duration<Rep, Period> d) {
   return acquire_for(detail::task_access::unbounded(s), d);
+}
+template <class Clock, class Duration>
+auto acquire_until(bounded_semaphore& s, std::chrono::time_point<Clock, Duration> t) {
+  return acquire_until(detail::task_access::unbounded(s), t);
 }
 
 // Locks; gives the std::unique_lock that holds it: auto held = co_await async::lock(m).
@@ -183,6 +191,11 @@ template <class Rep, class Period>
 auto lock_for(mutex& m, std::chrono::duration<Rep, Period> d) {
   return detail::call<detail::lock_operation>(m, detail::deadline_after(detail::current_hub(), d));
 }
+// Same, until `t` on its clock.
+template <class Clock, class Duration>
+auto lock_until(mutex& m, std::chrono::time_point<Clock, Duration> t) {
+  return detail::call<detail::lock_operation>(m, detail::deadline_at(detail::current_hub(), t));
+}
 
 // Unlocks, suspends until notified, locks again. Throws cancelled with the lock taken back.
 inline auto wait(condition_variable& c, std::unique_lock<mutex>& lock) { return detail::wait_on_condition(c, lock, detail::never); }
@@ -191,18 +204,24 @@ template <class Rep, class Period>
 auto wait_for(condition_variable& c, std::unique_lock<mutex>& lock, std::chrono::duration<Rep, Period> d) {
   return detail::wait_on_condition(c, lock, detail::deadline_after(detail::current_hub(), d));
 }
+// Same, until `t` on its clock.
+template <class Clock, class Duration>
+auto wait_until(condition_variable& c, std::unique_lock<mutex>& lock, std::chrono::time_point<Clock, Duration> t) {
+  return detail::wait_on_condition(c, lock, detail::deadline_at(detail::current_hub(), t));
+}
 // Same, until pred() holds.
 template <std::predicate P>
 task<> wait(condition_variable& c, std::unique_lock<mutex>& lock, P pred) {
   while (!pred()) co_await wait(c, lock);
 }
-// Same, until pred() holds or `d` is over; what pred() says at the end.
+// Same, until pred() holds or the time is over; what pred() says at the end.
 template <class Rep, class Period, std::predicate P>
-task<bool> wait_for(condition_variable& c, std::unique_lock<mutex>& lock, std::chrono::duration<Rep, Period> d, P pred) {
-  const detail::nanos until = detail::deadline_after(detail::current_hub(), d);
-  while (!pred())
-    if (!co_await detail::wait_on_condition(c, lock, until)) co_return pred();
-  co_return true;
+auto wait_for(condition_variable& c, std::unique_lock<mutex>& lock, std::chrono::duration<Rep, Period> d, P pred) {
+  return detail::wait_for_predicate(c, lock, detail::deadline_after(detail::current_hub(), d), std::move(pred));
+}
+template <class Clock, class Duration, std::predicate P>
+auto wait_until(condition_variable& c, std::unique_lock<mutex>& lock, std::chrono::time_point<Clock, Duration> t, P pred) {
+  return detail::wait_for_predicate(c, lock, detail::deadline_at(detail::current_hub(), t), std::move(pred));
 }
 
 }  // namespace async

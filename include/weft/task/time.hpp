@@ -64,6 +64,8 @@ auto sleep_until(std::chrono::time_point<Clock, Duration> t) {
 }
 // Lets every fiber and task that is ready now run first (asyncio.sleep(0)). Throws cancelled when that is due, before or after.
 inline auto yield() noexcept { return detail::call<detail::yield_operation>(); }
+// trio's checkpoint: the same.
+inline auto checkpoint() noexcept { return yield(); }
 
 }  // namespace async
 }  // namespace weft

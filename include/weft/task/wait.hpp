@@ -191,35 +191,20 @@ class completions {
 public:
   using item = typename wait_result<std::ranges::range_value_t<R>>::item;
 
-  completions(R range, std::optional<std::chrono::nanoseconds> timeout)
-      : range_(std::forward<R>(range)), links_(detail::current_hub(), static_cast<std::size_t>(std::ranges::distance(range_))),
-        deadline_(detail::deadline_in_time(*links_.home, timeout)) {
-    for (auto w = std::ranges::begin(range_); w != std::ranges::end(range_); ++w) {
-      items_.push_back(w);
-      links_.watch(w->weft_completion());
-    }
-  }
+  completions(R range, std::optional<std::chrono::nanoseconds> timeout) : order_(std::forward<R>(range), timeout) {}
   completions(const completions&) = delete;
   completions& operator=(const completions&) = delete;
 
   // The next that has ended (a copy of its handle, or a pointer to what cannot be copied); empty after the last. Throws timeout_error when
   // the time for all of them is over, cancelled.
   task<std::optional<item>> next() {
-    if (taken_ == items_.size()) co_return std::nullopt;
-    detail::check_cancelled(*links_.home);
-    const std::size_t which = co_await detail::one_of(links_, deadline_, "as_completed");
-    if (which == detail::countdown::none)
-      throw timeout_error(std::to_string(items_.size() - taken_) + " of " + std::to_string(items_.size()) + " were not done in time");
-    ++taken_;
-    co_return detail::wait_item(*items_[which]);
+    if (!order_.more()) co_return std::nullopt;
+    const std::size_t which = co_await detail::one_of(order_.links, order_.deadline, "as_completed");
+    co_return detail::wait_item(order_.take(which));
   }
 
 private:
-  R range_;
-  detail::countdown links_;
-  detail::nanos deadline_;
-  std::vector<std::ranges::iterator_t<R>> items_;
-  std::size_t taken_ = 0;
+  detail::completion_order<R> order_;
 };
 
 // weft::as_completed: an object to ask for one after the other. The time counts from here.
