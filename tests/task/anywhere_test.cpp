@@ -123,7 +123,7 @@ TEST_CASE("coroutines as callbacks of links, timers and posts are run to their e
   weft::this_fiber::sleep_for(3s);
   CHECK(n == 3);
   auto every = weft::call_every(2s, counts);
-  weft::this_fiber::sleep_for(7s);
+  weft::this_fiber::sleep_for(7500ms);
   CHECK(every.cancel());
   CHECK(n == 6);
   CHECK(weft::spawn_later(1s, late, 2).get() == 2);

@@ -56,7 +56,8 @@ private:
 
 namespace async {
 
-// What imap gives. Dropped early it cancels what runs still, and does not wait for it: where that refers to locals of the coroutine, close().
+// What imap gives. Dropped early it cancels what runs still, and does not wait for it: where that refers to locals of the coroutine,
+// close().
 template <class V>
 class mapped {
   using value = detail::tuple_value<V>;

@@ -161,8 +161,8 @@ protected:
   ~operation() = default;
 };
 
-// Base of the operations that stand in a line until they are served or their time is over. `Self` has line(), the line, and now(): whether it
-// need not wait.
+// Base of the operations that stand in a line until they are served or their time is over. `Self` has line(), the line, and now():
+// whether it need not wait.
 template <class Self, class Waiter = waiter>
 class line_operation : public basic_operation<Waiter> {
 public:
