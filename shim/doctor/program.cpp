@@ -96,6 +96,7 @@ void scan_findings(const objects& all, std::vector<finding>& found) {
   int sites = 0, redirected = 0, looked_at = 0;
   std::string own;  // other objects than libc that make system calls of their own
   std::vector<std::string> refused;
+  patch::patch_policy policy;
   for (const auto& f : all.files) {
     const patch::elf_image& image = f->image();
     const std::string name = last_part(image.path);
@@ -103,10 +104,10 @@ void scan_findings(const objects& all, std::vector<finding>& found) {
       found.push_back({level::limited, name, "not looked at: " + f->error(), ""});
       continue;
     }
-    if (patch::never_patched(image) != nullptr && !name.starts_with("ld-linux"))
-      found.push_back(
-          {level::limited, name, std::string("left as it is: ") + patch::never_patched(image) + "; its own system calls block", ""});
-    if (patch::never_patched(image) != nullptr) continue;
+    const char* left = policy.never_patched(image);
+    if (left != nullptr && !name.starts_with("ld-linux"))
+      found.push_back({level::limited, name, std::string("left as it is: ") + left + "; its own system calls block", ""});
+    if (left != nullptr) continue;
     ++looked_at;
     int here = 0;
     for (const patch::range& text : image.text) {

@@ -111,7 +111,7 @@ void in_forked_child(hub& h) noexcept {
   });
   keep_only(h, me->fiber);
   h.fds.each([&](int, core::fd_entry& e) { forget_waiters(h, e); });
-  io::futex::forget_hub(h);
+  if (h.futex_waiters != 0) io::futex::forget_hub(h);
   h.held_positions = nullptr;  // by calls on stacks of the others; this thread is in none
   h.live = 1;
   h.futex_waiters = 0;

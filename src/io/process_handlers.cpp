@@ -8,6 +8,7 @@
 #include "io/descriptors.hpp"
 #include "io/door.hpp"
 #include "io/fd_facts.hpp"
+#include "io/futex.hpp"
 #include "io/futex_table.hpp"
 #include "io/handlers.hpp"
 #include "io/user_memory.hpp"
@@ -32,6 +33,12 @@ child child_of(std::uint64_t flags, bool own_stack) noexcept {
   return own_stack ? child::goes_elsewhere : child::own_memory;
 }
 
+// Nobody else could be in the table of futexes: one hub carries all of the program's threads. The table is then left untouched, which
+// else costs both processes a copy of its every page.
+bool alone(const hub& h) noexcept {
+  return h.threads && !futex::kernel_may_wait && core::all_hubs == &h && h.next_hub == nullptr;
+}
+
 template <class Call>
 door_answer make_child(child kind, Call call) noexcept {
   switch (kind) {
@@ -48,16 +55,17 @@ door_answer make_child(child kind, Call call) noexcept {
   hub* h = own_hub();
   if (h == nullptr) return pass_on;
   facts::note_duplicate();
-  futex::hold_all();
+  const bool others = !alone(*h);
+  if (others) futex::hold_all();
   // Green threads' signals are not in order in the child before it has heard that it is one.
   constexpr std::uint64_t all = ~std::uint64_t{0};
   std::uint64_t mask = 0;
   if (h->threads) sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask, 8);
   const long pid = call();
   if (h->threads && pid != 0) sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, 8);
-  if (pid == 0)
+  if (others && pid == 0)
     futex::release_all_in_child(h);
-  else
+  else if (others)
     futex::release_all();
   if (pid == 0 && sys::first_renewal())
     if (const long error = renew_poller(*h); error != 0)

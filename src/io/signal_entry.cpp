@@ -149,7 +149,8 @@ void forget_recorded_signals(hub& h) noexcept {
   });
   h.signals_due = nullptr;
   // Who filled one at the moment of the fork was another thread, or stood on a stack that is gone.
-  for (record& r : records) give_back(r);
+  for (record& r : records)
+    if (r.used.load_relaxed() != 0) give_back(r);  // a page that is not written is not copied
 }
 
 handled run_due_signals(hub& h, fiber_base* self) noexcept {

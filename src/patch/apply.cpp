@@ -100,7 +100,9 @@ const char* describe(error e) noexcept {
 
 applied apply(const std::vector<segment_changes>& segments, std::vector<moved_address> moved,
               std::vector<restart_point> restarts, std::uint64_t patience_ns) {
-  std::sort(moved.begin(), moved.end(), [](const auto& a, const auto& b) { return a.from < b.from; });
+  // One object's are sorted already.
+  const auto by_place = [](const auto& a, const auto& b) { return a.from < b.from; };
+  if (!std::is_sorted(moved.begin(), moved.end(), by_place)) std::sort(moved.begin(), moved.end(), by_place);
   std::sort(restarts.begin(), restarts.end(), [](const auto& a, const auto& b) { return a.behind_site < b.behind_site; });
 
   thread_stop stop;

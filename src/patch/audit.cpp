@@ -7,7 +7,7 @@
 
 namespace weft::patch {
 
-audit_record audit_records[most_audit_records];
+constinit audit_record audit_records[most_audit_records]{};
 
 namespace {
 
@@ -68,13 +68,13 @@ void look(detail::hub& h, audit_record& r, audit_place place, long nr, const voi
   if (switches > polls) {
     if (r.pardon || faulted)
       r.allowed += switches - polls;
-    else if (place == audit_place::outside && r.entered >= 0)
-      blame(r, switches - polls, audit_place::inside, r.entered, r.entered_at);  // its fiber is parked by now
+    else if (place == audit_place::outside && r.entered)
+      blame(r, switches - polls, audit_place::inside, r.entered_nr, r.entered_at);  // its fiber is parked by now
     else
       blame(r, switches - polls, place, nr, site);
   }
   r.pardon = false;
-  r.entered = -1;
+  r.entered = false;
 }
 
 // Somebody else could have run: then a wait is a fault. `in_weft` counts too: what passes through there must not wait either.
@@ -96,7 +96,8 @@ verdict audit(call_frame* f, long nr) {
     return unaudited();
   }
   if (own != nullptr) {
-    r->entered = nr;
+    r->entered = true;
+    r->entered_nr = nr;
     r->entered_at = f->site;
     const verdict v = own(f, nr);
     look(*h, *r, audit_place::inside, nr, f->site);

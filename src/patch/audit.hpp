@@ -29,7 +29,8 @@ struct audit_finding {
   audit_place place;
 };
 
-// What was seen of one hub's OS thread. Lives for ever: the report is made when the thread may be gone.
+// What was seen of one hub's OS thread. Lives for ever: the report is made when the thread may be gone. All zero at first: the array of
+// these lies in memory that no process touches which is not audited.
 struct audit_record {
   long thread = 0;
   std::uint64_t switches = 0;       // voluntary, since the first audited call
@@ -39,13 +40,14 @@ struct audit_record {
   std::uint64_t elsewhere = 0;      // of these, all others: there should be none
   static constexpr int most_findings = 32;
   int findings = 0;
-  audit_finding found[most_findings];
+  audit_finding found[most_findings]{};
 
   // As of the last look.
   sys::atomic<std::uint32_t> taken;
   std::uint64_t last_switches = 0, last_polls = 0, last_blocked = 0, last_faults = 0;
   // The call that Weft was handed last, while nothing has been looked at since.
-  long entered = -1;
+  bool entered = false;
+  long entered_nr = 0;
   const void* entered_at = nullptr;
   bool pardon = false;  // what is seen at the next look is allowed
 };

@@ -171,7 +171,7 @@ void forget_unloaded(const std::vector<elf_image>& images) {
 // `kept`: what cannot go meanwhile; null under the loader's lock, where nothing can.
 result patch_exclusively(const choice& which, const options& o, const pinned_images* kept) {
   result r;
-  const std::uint64_t began = sys::monotonic_ns();
+  const std::uint64_t began = sys::monotonic_ns_by_call();
   std::vector<elf_image> images = loaded_images();
   forget_unloaded(images);
   // Who came after those were pinned may go at any moment. The next turn looks at them.
@@ -179,12 +179,13 @@ result patch_exclusively(const choice& which, const options& o, const pinned_ima
   if (std::erase_if(images, not_kept) > 0 && !which.by_name) loads_seen = true;
 
   const finder look;
+  patch_policy policy;
   std::vector<std::size_t> chosen;
   for (elf_image& image : images) {
     if (!which.asked(image)) continue;
     const auto row = std::find_if(known.begin(), known.end(), [&](const known_object& k) { return k.is(image); });
     std::size_t index = static_cast<std::size_t>(row - known.begin());
-    const char* skipped = never_patched(image);
+    const char* skipped = policy.never_patched(image);
     if (skipped == nullptr && o.skip != nullptr && o.skip(image.path.c_str())) skipped = "excluded";
     if (row == known.end() || (row->skipped != nullptr && skipped == nullptr)) {
       known_object fresh;
@@ -201,7 +202,7 @@ result patch_exclusively(const choice& which, const options& o, const pinned_ima
     if (skipped == nullptr) chosen.push_back(index);
   }
   if (chosen.empty() && which.by_name) set_error(r, error::no_such_object, describe(error::no_such_object));
-  const std::uint64_t scanned = sys::monotonic_ns();
+  const std::uint64_t scanned = sys::monotonic_ns_by_call();
   r.scan_ns = scanned - began;
 
   std::vector<prepared> all;
@@ -224,7 +225,7 @@ result patch_exclusively(const choice& which, const options& o, const pinned_ima
       else if (wanted_but_impossible(s, o)) ++r.unpatchable;
       else ++r.left_alone;
     }
-  r.patch_ns = sys::monotonic_ns() - scanned;
+  r.patch_ns = sys::monotonic_ns_by_call() - scanned;
   return r;
 }
 

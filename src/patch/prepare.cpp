@@ -26,7 +26,7 @@ prepared& prepared::operator=(prepared&& other) noexcept {
   std::swap(region_, other.region_);
   std::swap(region_bytes_, other.region_bytes_);
   redirected_.swap(other.redirected_);
-  unwind_.swap(other.unwind_);
+  std::swap(unwind_, other.unwind_);
   return *this;
 }
 
@@ -40,7 +40,7 @@ void prepared::keep() {
     r.site->trampoline = r.start;
     r.site->done = r.done;
   }
-  publish_unwind_table(unwind_);  // without memory for it only walks through interrupted calls end early
+  unwind_.publish();
 }
 
 bool prepare(known_object& object, const std::vector<known_site*>& sites, prepared& out) {
@@ -60,6 +60,8 @@ bool prepare(known_object& object, const std::vector<known_site*>& sites, prepar
                              reinterpret_cast<std::uintptr_t>(&weft_patch_entry_plain),
                              reinterpret_cast<std::uintptr_t>(&weft_patch_handlers[0])};
   sys::copy(out.region_, &header, sizeof header);
+  out.unwind_ = unwind_table(sites.size());
+  out.moved.reserve(sites.size() * 4);
   std::uint8_t* at = out.region_ + sizeof header;
   for (const range& text : object.image.text) {
     segment_changes segment{text, {}};
@@ -82,13 +84,14 @@ bool prepare(known_object& object, const std::vector<known_site*>& sites, prepar
           {site_at - s->what.before, static_cast<std::uint8_t>(s->what.before + syscall_length + s->what.after), t.start});
       out.redirected_.push_back({s, t.start, t.done});
       out.moved.insert(out.moved.end(), t.moved.begin(), t.moved.end());
-      out.unwind_.push_back({t.end, std::move(t.rows)});
+      out.unwind_.add(t.rows, t.end);
     }
     if (!segment.changes.empty()) out.segments.push_back(std::move(segment));
   }
-  if (out.unwind_.empty()) {
+  if (at == out.region_ + sizeof header) {
     sys::unmap(out.region_, out.region_bytes_);
     out.region_ = nullptr;
+    out.unwind_ = {};
     return true;
   }
   // What no trampoline needed goes back at once.

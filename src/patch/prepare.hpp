@@ -35,7 +35,7 @@ private:
   std::uint8_t* region_ = nullptr;
   std::size_t region_bytes_ = 0;
   std::vector<redirection> redirected_;
-  std::vector<unwind_entry> unwind_;
+  unwind_table unwind_;
 };
 
 // For `sites`, which belong to `object` and are patchable. False with object.failed set when there is no memory, or none

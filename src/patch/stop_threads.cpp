@@ -178,7 +178,7 @@ stop_outcome thread_stop::stop(std::uint64_t patience_ns, const moved_address* m
   sys::raw(SYS_rt_sigaction, stop_signal, &ours, nullptr, 8);
   installed_ = !ours_already;
 
-  const std::uint64_t give_up_at = sys::monotonic_ns() + patience_ns;
+  const std::uint64_t give_up_at = sys::monotonic_ns_by_call() + patience_ns;
   stop_outcome outcome = stop_outcome::stopped;
   // A thread that is not stopped yet may start another: go on until a whole pass finds nobody new.
   for (std::uint32_t asked_now = 1; asked_now != 0 && outcome == stop_outcome::stopped;) {
@@ -187,7 +187,7 @@ stop_outcome thread_stop::stop(std::uint64_t patience_ns, const moved_address* m
     while (asked_now != 0) {
       const std::uint32_t seen = __atomic_load_n(&order.progress, __ATOMIC_ACQUIRE);
       if (all_arrived(look_for_exits)) break;
-      if (sys::monotonic_ns() > give_up_at) {
+      if (sys::monotonic_ns_by_call() > give_up_at) {
         outcome = stop_outcome::no_answer;
         break;
       }

@@ -18,12 +18,6 @@ struct unwind_row {
   std::uint8_t stepped;
 };
 
-// The rows of one trampoline, which ends at `end`.
-struct unwind_entry {
-  std::uintptr_t end;
-  std::vector<unwind_row> rows;
-};
-
 // Before each section that was published. They stay, and those who look from outside find them all (inspect/debug_layout.hpp).
 struct published_table {
   published_table* next;
@@ -31,7 +25,25 @@ struct published_table {
 };
 extern published_table* first_unwind_table;
 
-// Writes the entries as an .eh_frame section into memory that stays and hands it to the unwinder. False without memory.
-bool publish_unwind_table(const std::vector<unwind_entry>& entries);
+// An .eh_frame section, written where it is to stay: each process that starts writes some tens of KB here, and no page more.
+class unwind_table {
+public:
+  // Room for so many trampolines. Without memory nothing is added, and only walks through interrupted calls end early.
+  explicit unwind_table(std::size_t trampolines) noexcept;
+  unwind_table(unwind_table&& other) noexcept;
+  unwind_table& operator=(unwind_table&& other) noexcept;
+  unwind_table() = default;
+  ~unwind_table();
+
+  // The rows of one trampoline, which ends at `end`.
+  void add(const std::vector<unwind_row>& rows, std::uintptr_t end) noexcept;
+  // Hands it to the unwinder, for good.
+  void publish() noexcept;
+
+private:
+  unsigned char* at_ = nullptr;  // a published_table, and the section behind it
+  std::size_t room_ = 0;
+  std::size_t used_ = 0;         // of the section
+};
 
 }  // namespace weft::patch

@@ -50,6 +50,10 @@ gettime_fn find_in_vdso() noexcept {
 
 gettime_fn gettime = nullptr;
 
+std::uint64_t nanoseconds(const timespec& t) noexcept {
+  return static_cast<std::uint64_t>(t.tv_sec) * ns_per_s + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
 }  // namespace
 
 std::uint64_t clock_ns(int clock) noexcept {
@@ -60,7 +64,13 @@ std::uint64_t clock_ns(int clock) noexcept {
   }
   timespec now{};
   fn(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * ns_per_s + static_cast<std::uint64_t>(now.tv_nsec);
+  return nanoseconds(now);
+}
+
+std::uint64_t monotonic_ns_by_call() noexcept {
+  timespec now{};
+  raw(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+  return nanoseconds(now);
 }
 
 std::uint64_t monotonic_ns() noexcept { return clock_ns(CLOCK_MONOTONIC); }
