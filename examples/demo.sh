@@ -2,8 +2,8 @@
 # What Weft is for, in two parts. First one unmodified server binary with a thread per connection, natively and by `weft run`, under
 # load at 100, 1,000 and 10,000 connections: a table, and a plot in build/headline.svg. Then 500 URLs, each answered after 200 ms by
 # nginx, fetched by the same program three ways: one after the other, one OS thread per URL, one fiber per URL on a single OS thread.
-# Prints comparisons as tables and fails if rows differ or if Weft was not active. Installs what is missing, builds into build/, needs
-# no input.
+# Prints comparisons as tables and fails if rows differ or if Weft was not active. Installs what is missing, builds what it runs into
+# build/, needs no input.
 #   examples/demo.sh [--full]     --full: the sequential run takes all URLs instead of a sample (about 100 s)
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -12,7 +12,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 urls=500 sample=10
 [ "${1-}" != --full ] || sample=$urls
 weft_install "${build_packages[@]}" "${demo_packages[@]}"
-weft_build "$root/build"
+weft_targets=(weft libweft.so libweft-shim.so examples/thread_per_connection examples/echo_load examples/fetch tests/weft-dns-server)
+weft_build "$root/build" -Dtests=true -Dexamples=true
 dns_program=$(find "$root/build" -name weft-dns-server -type f | head -n 1)
 fetch_program=$(find "$root/build" -name fetch -type f | head -n 1)
 [ -x "$dns_program" ] && [ -x "$fetch_program" ] || weft_die "the build made no weft-dns-server or no fetch"

@@ -14,7 +14,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/tests/support/setup.sh"
 
-dir=build options=() selection=() multiplier=3 sanitizer= soak= again=
+dir=build options=(-Dtests=true) selection=() multiplier=3 sanitizer= soak= again=
 while [ $# -gt 0 ]; do
     case $1 in
         --clang) dir+=-clang; export CC=clang CXX=clang++ ;;
