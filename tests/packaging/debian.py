@@ -47,6 +47,10 @@ with tempfile.TemporaryDirectory() as work:
     check("the packages can be installed", status == 0, said)
     if status != 0:
         end()
+    documents = root + "/usr/share/doc/weft/"
+    check("the documents are there, by the names under which they refer to each other",
+          all(os.path.isfile(documents + name) for name in ("README.md", "docs/README.md", "docs/troubleshooting.md", "docs/headline.svg")),
+          str(glob.glob(documents + "**", recursive=True)))
     status, said = run(["mount", "-t", "proc", "proc", root + "/proc"])
     if status != 0:
         skip("nothing can be mounted here (rights)", said)
