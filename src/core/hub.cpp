@@ -153,67 +153,10 @@ void shuffle_ready(hub& h) noexcept {
   }
 }
 
-void fd_report(hub& h, int, fd_entry& e, std::uint32_t events) noexcept {
-  ++e.sequence;
-  e.drained = false;
-  if (events & (poller::rdhup | poller::hup | poller::err | poller::pri)) e.past_plain = true;
-  detail::wait_node* next;
-  for (detail::wait_node* n = e.waiters.front(); n != nullptr; n = next) {
-    next = e.waiters.after(n);
-    auto* node = static_cast<fd_node*>(n);
-    // An error or hang-up ends every wait: poll(2) reports it unasked.
-    const std::uint32_t relevant = events & (node->events | poller::err | poller::hup);
-    const bool eof = (node->events & poller::in) != 0 && (events & poller::rdhup) != 0;
-    if (relevant == 0 && !eof) continue;
-    node->fired |= events;
-    node->unlink();
-    --h.fd_waiters;
-    node->notify(node);
-  }
-}
-
-void fd_forget(hub& h, int fd) noexcept {
-  fd_entry* e = h.fds.find(fd);
-  if (e == nullptr) return;
-  h.poll->forget(fd, e->reg);
-  ++e->sequence;
-  e->kind = fd_kind::unknown;
-  e->drained = e->past_plain = false;
-  while (detail::wait_node* n = e->waiters.pop_front()) {
-    auto* node = static_cast<fd_node*>(n);
-    --h.fd_waiters;
-    node->closed = true;
-    node->notify(node);
-  }
-}
-
 namespace {
 
-// Among thousands of connections each report leads through three cold places: the descriptor's entry, the waiter on the stack of
-// its fiber, the frame in which the fiber is suspended. Their misses are served side by side instead of one after the other.
-constexpr int few_events = 8;
-
-void fetch_ahead(hub& h, const poller::event* at, int left) noexcept {
-  constexpr int far = 8, near = 4;
-  if (left > far) __builtin_prefetch(h.fds.find(at[far].fd), 1);
-  if (left <= near) return;
-  if (fd_entry* e = h.fds.find(at[near].fd); e != nullptr)
-    if (const detail::wait_node* node = e->waiters.front(); node != nullptr) {
-      __builtin_prefetch(node, 1);
-      __builtin_prefetch(reinterpret_cast<const char*>(node) + 64);
-    }
-}
-
-void fetch_frames(hub& h, int most) noexcept {
-  for (const fiber_base* f = h.ready_first; f != nullptr && most > 0; f = f->next, --most) {
-    const auto* frame = static_cast<const char*>(f->context);
-    for (int line = 0; line < 4; ++line) __builtin_prefetch(frame + line * 64);
-  }
-}
-
-}  // namespace
-
-void turn(hub& h, std::uint64_t timeout) noexcept {
+// Asks the poller. What it reports is told afterwards.
+void collect(hub& h, std::uint64_t timeout) noexcept {
   if (timeout != 0) {
     h.sleeping.store_seq_cst(1);
     if (!h.inbox.empty()) timeout = 0;
@@ -223,23 +166,36 @@ void turn(hub& h, std::uint64_t timeout) noexcept {
   if (h.traced) [[unlikely]]
     trace::turn(h, timeout);
   const std::uint64_t switches = h.audit == nullptr ? 0 : sys::usage_of_thread().voluntary_switches;
-  const int n = h.poll->wait(timeout);
+  h.reports = h.poll->wait(timeout);
+  h.reports_told = 0;
   if (h.audit != nullptr) [[unlikely]]
     h.stats.poll_switches += sys::usage_of_thread().voluntary_switches - switches;
   h.sleeping.store_relaxed(0);
   if (h.traced) [[unlikely]]
-    trace::polled(h, n);
-  h.last_poll = sys::cycles();
-  const poller::event* events = h.poll->events();
-  h.stats.io_events += static_cast<std::uint64_t>(n);
-  for (int i = 0; i < n; ++i) {
-    fetch_ahead(h, events + i, n - i);
-    fd_entry* e = h.fds.find(events[i].fd);
-    // A report for an earlier owner of the number (closed while a duplicate lived on) is not this one's.
-    if (e == nullptr || e->reg.generation != events[i].generation) continue;
-    fd_report(h, events[i].fd, *e, events[i].events);
+    trace::polled(h, h.reports);
+  h.stats.io_events += static_cast<std::uint64_t>(h.reports);
+}
+
+// Goes on with what the poller reported some turns ago.
+void go_on_telling(hub& h) noexcept {
+  if (h.traced) [[unlikely]] {
+    trace::turn(h, 0);
+    trace::polled(h, 0);
   }
-  if (n > few_events) fetch_frames(h, n);
+  tell_reports(h);
+}
+
+}  // namespace
+
+void turn(hub& h, std::uint64_t timeout) noexcept {
+  const bool left = h.reports_told != h.reports;
+  if (left) go_on_telling(h);
+  // What was left may have been nobody's business any more: those who want to know that nothing is to come need a look at the world.
+  if (!left || h.ready_first == nullptr) {
+    collect(h, left ? 0 : timeout);
+    tell_reports(h);
+  }
+  h.last_poll = sys::cycles();
   if (!h.inbox.quick_empty()) take_remote(h);
   if (!h.timers.empty()) {
     const nanos now = h.virtual_time ? h.virtual_now : sys::monotonic_ns();

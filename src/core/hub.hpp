@@ -103,6 +103,7 @@ struct hub {
 
   // -- the world
   poller::poller* poll = nullptr;
+  int reports = 0, reports_told = 0;  // of the poller's last wait: how many there were, and how many have been told (reports.cpp)
   core::fd_table fds;
   std::size_t fd_waiters = 0;    // linked fd_nodes
   core::closed_fds closed;       // by other threads
@@ -164,6 +165,8 @@ fiber_base* next_ready(hub& h) noexcept;
 // One look at the world without waiting: I/O reports, due timers, remote work.
 void turn(hub& h, std::uint64_t timeout) noexcept;
 
+// Tells the next of the poller's reports, until somebody is ready or all are told.
+void tell_reports(hub& h) noexcept;
 // Tells the waiters of `fd` what was reported.
 void fd_report(hub& h, int fd, fd_entry& e, std::uint32_t events) noexcept;
 // The number is about to be closed or replaced: its waiters wake as `closed`, what was known of it is forgotten.

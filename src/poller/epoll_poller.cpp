@@ -1,6 +1,7 @@
 #include "poller/epoll_poller.hpp"
 
 #include <cerrno>
+#include <cstddef>
 
 #include "sys/clock.hpp"
 #include "sys/features.hpp"
@@ -11,6 +12,10 @@ namespace weft::poller {
 namespace {
 
 constexpr std::uint32_t wake_generation = ~0u;
+
+// The kernel writes its reports where they are read: the data of each is `tag`, whose halves are the number and its generation.
+static_assert(sizeof(event) == sizeof(epoll_event) && offsetof(event, events) == offsetof(epoll_event, events) &&
+              offsetof(event, fd) == offsetof(epoll_event, data) && offsetof(event, generation) == offsetof(epoll_event, data) + 4);
 
 std::uint64_t tag(int fd, std::uint32_t generation) noexcept {
   return std::uint64_t{generation} << 32 | static_cast<std::uint32_t>(fd);
@@ -38,7 +43,7 @@ int epoll_poller::watch(int fd, std::uint32_t events, registration& r) noexcept 
   long got = sys::raw(SYS_epoll_ctl, epoll_fd_, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &e);
   if (got == -ENOENT) got = sys::raw(SYS_epoll_ctl, epoll_fd_, EPOLL_CTL_ADD, fd, &e);  // closed behind our back, then reused
   if (got == -EEXIST) got = sys::raw(SYS_epoll_ctl, epoll_fd_, EPOLL_CTL_MOD, fd, &e);
-  if (got == 0) r.watched = e.events & (in | out | pri);
+  if (got == 0) r.watched = static_cast<std::uint8_t>(e.events & (in | out | pri));
   return static_cast<int>(got);
 }
 
@@ -54,10 +59,10 @@ void epoll_poller::forget(int fd, registration& r) noexcept {
 int epoll_poller::wait(std::uint64_t timeout) noexcept {
   long n;
   if (timeout == 0) {
-    n = sys::raw(SYS_epoll_pwait, epoll_fd_, &raw_[0], batch, 0, nullptr, 8);
+    n = sys::raw(SYS_epoll_pwait, epoll_fd_, events_, batch, 0, nullptr, 8);
   } else if (sys::have(sys::feature::pwait2)) {
     const timespec limit = sys::to_timespec(timeout);
-    n = sys::raw(SYS_epoll_pwait2, epoll_fd_, &raw_[0], batch, timeout == ~std::uint64_t{0} ? nullptr : &limit, nullptr, 8);
+    n = sys::raw(SYS_epoll_pwait2, epoll_fd_, events_, batch, timeout == ~std::uint64_t{0} ? nullptr : &limit, nullptr, 8);
     if (n == -ENOSYS || n == -EPERM) {  // EPERM: older container run-times refuse by it what they do not know
       sys::mark_missing(sys::feature::pwait2);
       return 0;
@@ -66,18 +71,25 @@ int epoll_poller::wait(std::uint64_t timeout) noexcept {
     // Milliseconds, rounded up: a timer must not fire early, nor the hub spin through the last one.
     std::uint64_t ms = timeout == ~std::uint64_t{0} ? 0 : (timeout + 999'999) / 1'000'000;
     if (ms > 0x7fffffff) ms = 0x7fffffff;
-    n = sys::raw(SYS_epoll_pwait, epoll_fd_, &raw_[0], batch, timeout == ~std::uint64_t{0} ? -1 : static_cast<int>(ms), nullptr, 8);
+    n = sys::raw(SYS_epoll_pwait, epoll_fd_, events_, batch, timeout == ~std::uint64_t{0} ? -1 : static_cast<int>(ms), nullptr, 8);
   }
   if (n < 0 && n != -EINTR) [[unlikely]]
     wait_refused(n);
+  if (n <= 0) return 0;
+  for (long i = 0; i < n; ++i)
+    if (events_[i].generation == wake_generation) [[unlikely]]
+      return drop_wakes(static_cast<int>(n));
+  return static_cast<int>(n);
+}
+
+// Takes what only ended the wait out of its reports.
+int epoll_poller::drop_wakes(int n) noexcept {
   int kept = 0;
-  for (long i = 0; i < n; ++i) {
-    const auto generation = static_cast<std::uint32_t>(raw_[i].data.u64 >> 32);
-    if (generation == wake_generation) {
+  for (int i = 0; i < n; ++i) {
+    if (events_[i].generation == wake_generation)
       drain_wake();
-      continue;
-    }
-    events_[kept++] = {static_cast<int>(raw_[i].data.u64), raw_[i].events, generation};
+    else
+      events_[kept++] = events_[i];
   }
   return kept;
 }

@@ -29,8 +29,9 @@ public:
 private:
   int watch_wake() noexcept;
 
+  int drop_wakes(int n) noexcept;
+
   int epoll_fd_ = -1;
-  epoll_event raw_[batch];  // not on the stack of the fiber that happens to poll
 };
 
 }  // namespace weft::poller

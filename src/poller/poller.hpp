@@ -17,13 +17,16 @@ inline constexpr std::uint32_t in = 0x001, pri = 0x002, out = 0x004, err = 0x008
 
 // What the poller remembers about one descriptor, kept in the hub's descriptor table.
 struct registration {
-  std::uint32_t watched = 0;     // events the kernel reports for it; 0: not registered
+  constexpr registration() noexcept {}  // no plain struct: what it leaves of its last word serves the entry that it is part of
+
   std::uint32_t generation = 0;  // of the descriptor number: a report for an earlier owner of the number is dropped
+  std::uint8_t watched = 0;      // which of in, out and pri the kernel reports for it; 0: not registered
 };
 
+// As the kernel writes an epoll_event whose data was put together so (epoll_poller.cpp).
 struct event {
-  int fd;
   std::uint32_t events;
+  int fd;
   std::uint32_t generation;
 };
 

@@ -68,7 +68,7 @@ bool select_poller::drop_closed() noexcept {
     if (((wanted_[0][at] | wanted_[1][at] | wanted_[2][at]) & bit) == 0) continue;
     if (sys::raw(SYS_fcntl, fd, F_GETFD) >= 0) continue;
     clear(fd);
-    events_[n++] = {fd, err | hup, generation_[fd]};
+    events_[n++] = {err | hup, fd, generation_[fd]};
   }
   scan_from_ = n;
   return n > 0;
@@ -106,7 +106,7 @@ int select_poller::wait(std::uint64_t timeout) noexcept {
       if (got_[readable][at] & bit) events |= in | rdhup, wanted_[readable][at] &= ~bit;
       if (got_[writable][at] & bit) events |= out, wanted_[writable][at] &= ~bit;
       if (got_[urgent][at] & bit) events |= pri, wanted_[urgent][at] &= ~bit;
-      events_[kept++] = {fd, events, generation_[fd]};
+      events_[kept++] = {events, fd, generation_[fd]};
     }
     if (kept == batch) scan_from_ = at;
   }

@@ -27,7 +27,7 @@ TEST_CASE("numbers that no descriptor can have get no entry") {
 TEST_CASE("entries stay where they are while the table grows, and keep what they know") {
   fd_table t;
   std::vector<fd_entry*> entries;
-  const std::vector<int> numbers{0, 3, 63, 64, 1'023, 1'024, 40'000, 1'000'000, fd_table::limit - 1};
+  const std::vector<int> numbers{0, 3, 63, 64, 127, 128, 1'023, 1'024, 40'000, 1'000'000, fd_table::limit - 1};
   for (const int fd : numbers) {
     fd_entry* e = t.get(fd);
     REQUIRE(e != nullptr);

@@ -3,7 +3,9 @@
 
 #include <cerrno>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
+#include <numeric>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -177,6 +179,75 @@ TEST_CASE("a poll looks in now and then while the ready queue never empties") {
   CHECK(watcher.join_for(30s));
   stop = true;
   busy.join();
+}
+
+TEST_CASE("reports that come by the hundred wake their fibers in the order of the reports") {
+  constexpr int count = 200;
+  std::deque<socket_pair> pairs(count);
+  std::vector<int> order, expected(count);
+  std::iota(expected.begin(), expected.end(), 0);
+  std::vector<weft::fiber<void>> fibers;
+  for (int i = 0; i < count; ++i)
+    fibers.push_back(weft::spawn([&, i] {
+      hub& h = current_hub();
+      const int fd = pairs[static_cast<std::size_t>(i)].ends[0];
+      if (weft::io::wait_fd(h, fd, *h.fds.get(fd), poller::in, never, "test") == 0) order.push_back(i);
+    }));
+  weft::testing::wait_all_blocked();
+  for (socket_pair& s : pairs) s.send();
+  for (auto& f : fibers) f.join();
+  CHECK(order == expected);
+}
+
+TEST_CASE("a report that is not told yet when its descriptor is closed does not reach the number's next owner") {
+  constexpr std::size_t count = 100;  // more than are told at once
+  hub& h = current_hub();
+  std::deque<socket_pair> pairs(count);
+  socket_pair later;
+  socket_pair& last = pairs.back();
+  std::vector<weft::fiber<long>> others;
+  weft::fiber<long> next_owner;
+  auto first = weft::spawn([&] {
+    const int fd = pairs[0].ends[0];
+    const long got = weft::io::wait_fd(h, fd, *h.fds.get(fd), poller::in, never, "test");
+    core::fd_forget(h, last.ends[0]);
+    if (dup2(later.ends[0], last.ends[0]) != last.ends[0]) return long{-1};
+    next_owner = waits(last.ends[0]);
+    return got;
+  });
+  weft::this_fiber::yield();
+  for (std::size_t i = 1; i < count; ++i) others.push_back(waits(pairs[i].ends[0]));
+  weft::testing::wait_all_blocked();
+  for (socket_pair& s : pairs) s.send();
+  CHECK(first.get() == 0);
+  for (std::size_t i = 0; i + 1 < others.size(); ++i) CHECK(others[i].get() == 0);
+  CHECK(others.back().get() == -EBADF);
+  weft::testing::wait_all_blocked();
+  CHECK_FALSE(next_owner.done());
+  later.send();
+  CHECK(next_owner.get() == 0);
+}
+
+TEST_CASE("the virtual clock does not jump while the world was not looked at, even when reports are left that reach nobody") {
+  weft::testing::virtual_clock clock;
+  hub& h = current_hub();
+  std::deque<socket_pair> pairs(100);
+  socket_pair s;
+  auto waiting = waits(s.ends[0], poller::in, now(h) + 5'000'000'000);
+  std::vector<weft::fiber<long>> others;
+  auto first = weft::spawn([&] {
+    const int fd = pairs[0].ends[0];
+    weft::io::wait_fd(h, fd, *h.fds.get(fd), poller::in, never, "test");
+    for (auto& f : others) f.cancel();
+    s.send();
+  });
+  weft::this_fiber::yield();
+  for (std::size_t i = 1; i < pairs.size(); ++i) others.push_back(waits(pairs[i].ends[0]));
+  weft::testing::wait_all_blocked();
+  for (socket_pair& p : pairs) p.send();
+  CHECK(waiting.get() == 0);
+  CHECK(clock.elapsed() == 0s);
+  for (auto& f : others) f.join();
 }
 
 TEST_CASE("what another thread sent just before the hub sleeps is seen before it sleeps") {
