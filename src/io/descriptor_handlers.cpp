@@ -12,6 +12,7 @@
 #include "io/file_ops.hpp"
 #include "io/fd_facts.hpp"
 #include "io/handlers.hpp"
+#include "io/low_water.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::io {
@@ -112,8 +113,10 @@ door_answer on_ioctl(door_frame* f, long nr) noexcept {
 door_answer on_setsockopt(door_frame* f, long) noexcept {
   const int fd = static_cast<int>(f->rdi);
   const bool limit = f->rsi == SOL_SOCKET && is_time_limit(f->rdx);
-  const bool upper_layer = f->rsi == IPPROTO_TCP && f->rdx == TCP_ULP;
-  if (!limit && !upper_layer) return pass_on;
+  const bool low_water = f->rsi == SOL_SOCKET && f->rdx == SO_RCVLOWAT;
+  const bool kind = low_water || (f->rsi == IPPROTO_TCP && f->rdx == TCP_ULP);
+  if (!limit && !kind) return pass_on;
+  if (low_water) low_water_used.store_relaxed(true);
   const long got = sys::raw(SYS_setsockopt, fd, f->rsi, f->rdx, f->r10, f->r8);
   if (limit)
     facts::forget_shared(fd, facts::receive_known | facts::receive_limited | facts::send_known | facts::send_limited);

@@ -85,43 +85,29 @@ long semtimedop(hub& h, int set, void* operations, std::size_t count, const time
 
 namespace {
 
-// Message queues are descriptors with readiness. A limit in the past makes the call a try: it fails with ETIMEDOUT where it would
-// wait, and with EAGAIN on a queue that is O_NONBLOCK.
-template <class Try>
-long until_possible(hub& h, int queue, std::uint32_t events, const timespec* limit, const char* reason, Try attempt) noexcept {
-  nanos at;
-  if (const long error = take_limit(limit, at); error != 0) return error;
+// Message queues have readiness, but who waits for it is no receiver to the kernel: a message that finds one goes to it and is not
+// announced (mq_notify(3)), and who waited longest is first. So the waiting is the kernel's. A limit in the past makes the call a try: it
+// fails with ETIMEDOUT where it would wait, and with EAGAIN on a queue that is O_NONBLOCK.
+long when_possible(hub& h, long nr, int queue, const void* message, std::size_t size, long priority, const timespec* limit,
+                   const char* reason) noexcept {
+  nanos length;
+  timespec until{};
+  if (const long error = take_limit(limit, length); error != 0) return error;
+  if (limit != nullptr) until = sys::to_timespec(length);
   const timespec past{};
-  for (;;) {
-    core::fd_entry* e = h.fds.get(queue);
-    const std::uint32_t sequence = e != nullptr ? e->sequence : 0;
-    const long got = attempt(&past);
-    if (got != -ETIMEDOUT) return got;
-    if (e == nullptr) return -ENOMEM;
-    if (e->sequence != sequence) continue;
-    nanos deadline = never;
-    if (at != never) {
-      const nanos now = sys::clock_ns(CLOCK_REALTIME);
-      if (now >= at) return -ETIMEDOUT;
-      deadline = deadline_in(h, at - now);
-    }
-    const long waited = wait_fd(h, queue, *e, events, deadline, reason);
-    if (waited != 0 && waited != timed_out) return waited;
-  }
+  const long got = sys::raw(nr, queue, message, size, priority, &past);
+  if (got != -ETIMEDOUT) return got;
+  return wait_by_thread(h, call_of(nr, queue, message, size, priority, limit == nullptr ? nullptr : &until), reason);
 }
 
 }  // namespace
 
 long mq_send(hub& h, int queue, const char* message, std::size_t size, unsigned priority, const timespec* limit) noexcept {
-  return until_possible(h, queue, poller::out, limit, "mq_send", [&](const timespec* past) {
-    return sys::raw(SYS_mq_timedsend, queue, message, size, priority, past);
-  });
+  return when_possible(h, SYS_mq_timedsend, queue, message, size, static_cast<long>(priority), limit, "mq_send");
 }
 
 long mq_receive(hub& h, int queue, char* message, std::size_t size, unsigned* priority, const timespec* limit) noexcept {
-  return until_possible(h, queue, poller::in, limit, "mq_receive", [&](const timespec* past) {
-    return sys::raw(SYS_mq_timedreceive, queue, message, size, priority, past);
-  });
+  return when_possible(h, SYS_mq_timedreceive, queue, message, size, reinterpret_cast<long>(priority), limit, "mq_receive");
 }
 
 long io_getevents(hub& h, unsigned long context, long least, long most, void* events, const timespec* limit) noexcept {

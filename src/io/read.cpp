@@ -10,6 +10,8 @@
 
 #include "io/fd_facts.hpp"
 #include "io/file_transfer.hpp"
+#include "io/iov.hpp"
+#include "io/low_water.hpp"
 #include "io/ops.hpp"
 #include "io/shared_end.hpp"
 #include "io/plain_tcp.hpp"
@@ -118,6 +120,8 @@ long readv(hub& h, caller who, int fd, const iovec* parts, unsigned long count) 
   park_rules rules(h, who, fd, side::receive);
   parts_reader reader(h, fd, parts, count);
   const long got = until_ready(h, rules, fd, poller::in, "read", [&] { return reader(); }, [&] { return reader.by_thread(); });
+  if (got > 0 && low_water_used.load_relaxed()) [[unlikely]]
+    return receive_rest(h, rules, fd, parts, count, 0, least_bytes(fd, total_bytes(parts, count)), static_cast<std::size_t>(got));
   return got == impatient ? read_within(h, rules, fd, reader) : got;
 }
 

@@ -1,7 +1,9 @@
 // recv and recvfrom: the path that decides how fast a server is.
 #include <cerrno>
+#include <sys/socket.h>
 
 #include "io/iov.hpp"
+#include "io/low_water.hpp"
 #include "io/ops.hpp"
 #include "io/plain_tcp.hpp"
 #include "io/until_ready.hpp"
@@ -48,9 +50,9 @@ long recv_plain(hub& h, caller who, int fd, core::fd_entry& e, void* to, std::si
   }
 }
 
-// MSG_WAITALL: all `n` bytes of a stream, unless its end, an error or a timeout comes first.
-long recv_all(hub& h, park_rules& rules, int fd, void* to, std::size_t n, int flags, std::size_t done) noexcept {
-  while (done < n) {
+// The rest of `least` bytes of a stream, or more, unless its end, an error or a timeout comes first.
+long recv_rest(hub& h, park_rules& rules, int fd, void* to, std::size_t n, std::size_t least, int flags, std::size_t done) noexcept {
+  while (done < least) {
     const long got = until_ready(
         h, rules, fd, poller::in, "recv",
         [&] {
@@ -65,10 +67,10 @@ long recv_all(hub& h, park_rules& rules, int fd, void* to, std::size_t n, int fl
   return static_cast<long>(done);
 }
 
-// MSG_PEEK | MSG_WAITALL: nothing is taken, so more data is not an edge that both pollers tell apart; looks again after a while.
-long peek_all(hub& h, park_rules& rules, int fd, void* to, std::size_t n, int flags, long got) noexcept {
+// The same with MSG_PEEK: nothing is taken, so more data is not an edge that both pollers tell apart; looks again after a while.
+long peek_rest(hub& h, park_rules& rules, int fd, void* to, std::size_t n, std::size_t least, int flags, long got) noexcept {
   growing_nap pause;
-  while (got > 0 && static_cast<std::size_t>(got) < n) {
+  while (got > 0 && static_cast<std::size_t>(got) < least) {
     if (ready_now(fd, POLLIN | POLLRDHUP) & (POLLRDHUP | POLLERR | POLLHUP)) break;
     if (rules.before_park() != 0 || nap(h, pause.next(), rules.deadline(), "recv") != 0) break;
     const long again = recv_now(fd, to, n, flags & ~MSG_WAITALL, nullptr, nullptr);
@@ -78,8 +80,18 @@ long peek_all(hub& h, park_rules& rules, int fd, void* to, std::size_t n, int fl
   return got;
 }
 
-bool waits_for_all(int fd, int flags, std::size_t n, long got) noexcept {
-  return (flags & MSG_WAITALL) != 0 && got > 0 && static_cast<std::size_t>(got) < n && is_stream(fd);
+// unix_stream_read_generic (net/unix/af_unix.c) looks at what is there, and does not wait for more.
+bool is_local(int fd) noexcept {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  return sys::raw(SYS_getsockopt, fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX;
+}
+
+// How many bytes a receive waits for that got `got` of `n`: as many as it got when it is over.
+std::size_t awaited_bytes(int fd, int flags, std::size_t n, std::size_t got) noexcept {
+  if (got >= n) return got;
+  if ((flags & MSG_WAITALL) != 0) return is_stream(fd) ? n : got;
+  return least_bytes(fd, n);
 }
 
 }  // namespace
@@ -98,9 +110,12 @@ long recvfrom(hub& h, caller who, int fd, void* to, std::size_t n, int flags, vo
   if (flags & never_waits) return sys::raw(SYS_recvfrom, fd, to, n, flags, from, from_size);
   park_rules rules(h, who, fd, side::receive);
   const long got = until_ready(h, rules, fd, poller::in, "recv", attempt, attempt);
-  if (!waits_for_all(fd, flags, n, got)) return got;
-  if (flags & MSG_PEEK) return peek_all(h, rules, fd, to, n, flags, got);
-  return recv_all(h, rules, fd, to, n, flags, static_cast<std::size_t>(got));
+  if (got <= 0) return got;
+  const auto done = static_cast<std::size_t>(got);
+  const std::size_t least = awaited_bytes(fd, flags, n, done);
+  if (done >= least) return got;
+  if (flags & MSG_PEEK) return is_local(fd) ? got : peek_rest(h, rules, fd, to, n, least, flags, got);
+  return recv_rest(h, rules, fd, to, n, least, flags, done);
 }
 
 }  // namespace weft::io

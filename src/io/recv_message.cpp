@@ -3,6 +3,7 @@
 
 #include "io/durations.hpp"
 #include "io/iov.hpp"
+#include "io/low_water.hpp"
 #include "io/ops.hpp"
 #include "io/until_ready.hpp"
 #include "io/user_memory.hpp"
@@ -13,13 +14,15 @@ namespace {
 
 constexpr int never_waits = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE;
 
-// The rest of a MSG_WAITALL read of a stream. Ancillary data ends it: the kernel does not merge across it either.
-long recv_rest(hub& h, park_rules& rules, int fd, const msghdr* message, int flags, std::size_t total, std::size_t done) noexcept {
-  while (done < total) {
+}  // namespace
+
+long receive_rest(hub& h, park_rules& rules, int fd, const iovec* parts, std::size_t count, int flags, std::size_t least,
+                  std::size_t done) noexcept {
+  while (done < least) {
     iovec window[window_parts];
     msghdr part{};
     part.msg_iov = window;
-    part.msg_iovlen = rest_of(message->msg_iov, message->msg_iovlen, done, window, window_parts);
+    part.msg_iovlen = rest_of(parts, count, done, window, window_parts);
     const auto attempt = [&] {
       return ends_after_a_part(fd) ? 0 : sys::raw(SYS_recvmsg, fd, &part, (flags & ~MSG_WAITALL) | MSG_DONTWAIT);
     };
@@ -30,17 +33,16 @@ long recv_rest(hub& h, park_rules& rules, int fd, const msghdr* message, int fla
   return static_cast<long>(done);
 }
 
-}  // namespace
-
 long recvmsg(hub& h, caller who, int fd, msghdr* message, int flags) noexcept {
   if (flags & never_waits) return sys::raw(SYS_recvmsg, fd, message, flags);
   park_rules rules(h, who, fd, side::receive);
   const auto attempt = [&] { return sys::raw(SYS_recvmsg, fd, message, flags | MSG_DONTWAIT); };
   const long got = until_ready(h, rules, fd, poller::in, "recvmsg", attempt, attempt);
-  if (got <= 0 || (flags & (MSG_WAITALL | MSG_PEEK)) != MSG_WAITALL) return got;
-  const std::size_t total = total_bytes(message->msg_iov, message->msg_iovlen);
-  if (static_cast<std::size_t>(got) >= total || message->msg_controllen != 0 || !is_stream(fd)) return got;
-  return recv_rest(h, rules, fd, message, flags, total, static_cast<std::size_t>(got));
+  const bool all = (flags & MSG_WAITALL) != 0;
+  if (got <= 0 || (flags & MSG_PEEK) != 0 || (!all && !low_water_used.load_relaxed())) return got;
+  const std::size_t total = total_bytes(message->msg_iov, message->msg_iovlen), done = static_cast<std::size_t>(got);
+  if (done >= total || message->msg_controllen != 0 || (all && !is_stream(fd))) return got;
+  return receive_rest(h, rules, fd, message->msg_iov, message->msg_iovlen, flags, all ? total : least_bytes(fd, total), done);
 }
 
 long recvmmsg(hub& h, caller who, int fd, mmsghdr* messages, unsigned count, int flags, timespec* limit) noexcept {

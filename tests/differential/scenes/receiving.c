@@ -327,3 +327,59 @@ QUIET_SCENE(socket_errors) {
   DO(recv(pair[1], &c, 1, MSG_ERRQUEUE | MSG_DONTWAIT));
   DO(recv(pair[1], &c, 1, MSG_ERRQUEUE));
 }
+
+/* -- SO_RCVLOWAT */
+
+static int mark = 90;
+
+static void receive_in_each_way(void *arg) {
+  char buffer[256];
+  struct iovec parts[2] = {{buffer, 20}, {buffer + 20, 200}};
+  struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+  (void)arg;
+  DO(recv(pair[0], buffer, 200, 0));
+  DO(read(pair[0], buffer, 200));
+  DO(readv(pair[0], parts, 2));
+  DO(recvmsg(pair[0], &message, 0));
+  DO(recvfrom(pair[0], buffer, 200, 0, NULL, NULL));
+}
+
+static void send_bytes(size_t n) {
+  static char zeroes[256];
+  MUST(write(pair[1], zeroes, n));
+}
+
+/* Nothing is there when the receiver comes; then less than it waits for, then more. */
+static void wait_for_the_mark(void) {
+  MUST(setsockopt(pair[0], SOL_SOCKET, SO_RCVLOWAT, &mark, sizeof mark));
+  part *receiver = go(receive_in_each_way, NULL);
+  for (int i = 0; i < 5; ++i) {
+    await_blocked(receiver);
+    send_bytes(30);
+    await_blocked(receiver);
+    send_bytes(100);
+  }
+  join(receiver);
+  /* Less is enough for who wants less, does not wait, or gets no more. */
+  char buffer[256];
+  send_bytes(50);
+  DO(recv(pair[0], buffer, 40, 0));
+  DO(recv(pair[0], buffer, 200, MSG_DONTWAIT));
+  send_bytes(30);
+  const struct timeval limit = {0, 20000};
+  MUST(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit));
+  DO(recv(pair[0], buffer, 200, 0));
+  send_bytes(30);
+  MUST(shutdown(pair[1], SHUT_WR));
+  DO(recv(pair[0], buffer, 200, 0));
+}
+
+SCENE(a_tcp_receiver_that_waits_for_a_mark) {
+  tcp_pair(pair);
+  wait_for_the_mark();
+}
+
+SCENE(a_local_receiver_that_waits_for_a_mark) {
+  unix_pair(SOCK_STREAM, pair);
+  wait_for_the_mark();
+}
