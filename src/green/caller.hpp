@@ -11,7 +11,7 @@ namespace weft::green {
 inline thread* caller() noexcept { return home != nullptr && io::own_hub() == home ? self() : nullptr; }
 
 // Ids above this one are no kernel's.
-inline bool is_green_id(long id) noexcept { return id >= static_cast<long>(first_tid) && id < 1L << 30; }
+inline bool is_green_id(long id) noexcept { return id >= static_cast<long>(first_tid) && id < static_cast<long>(end_of_tids); }
 
 // Whom an id names where 0 is the caller.
 struct named_thread {

@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include "green/own_credentials.hpp"
+#include "green/signals.hpp"
 #include "green/turns.hpp"
 #include "sys/clock.hpp"
 #include "sys/syscall.hpp"
@@ -81,12 +82,19 @@ std::uint64_t cpu_time(hub& h, thread& t) noexcept {
 
 bool clocks_run() noexcept { return shared_out; }
 
+namespace {
+bool clocks_or_credentials_heard() noexcept { return shared_out || credentials_differ(); }
+}  // namespace
+
 void hear_of_turns(hub& h) noexcept {
   core::on_turn_over = [](const fiber_base* leaving, const fiber_base* entering) noexcept {
     if (shared_out) share_out(leaving, false);
     if (credentials_differ()) put_on_credentials_of(entering);
+    if (!kernel_mask_lent()) return;
+    sync_kernel_mask(true);
+    home->turns_heard = clocks_or_credentials_heard();
   };
-  h.turns_heard = shared_out || credentials_differ();
+  h.turns_heard = clocks_or_credentials_heard() || kernel_mask_lent();
 }
 
 void restart_clocks(thread& t) noexcept {

@@ -1,9 +1,12 @@
 // Who a thread is to the kernel: its id, and what it registers of itself at its start.
+#include <asm/prctl.h>
 #include <cerrno>
 
 #include "green/caller.hpp"
 #include "green/rows.hpp"
+#include "io/user_memory.hpp"
 #include "io/user_word.hpp"
+#include "sys/report.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::green {
@@ -41,7 +44,22 @@ door_answer on_rseq(door_frame* f, long nr) noexcept {
   return answer(io::store_word(cpu_id, uninitialized) ? 0 : -EFAULT);
 }
 
+// The GS base is Weft's way to what it knows of an OS thread: a program that sets its own would have none of its threads served any more.
+door_answer on_arch_prctl(door_frame* f, long nr) noexcept {
+  const auto what = static_cast<int>(f->rdi);
+  if (what == ARCH_GET_GS && home != nullptr) {
+    constexpr std::uint64_t none = 0;
+    return answer(io::copy_out(reinterpret_cast<void*>(f->rsi), &none, sizeof none) ? 0 : -EFAULT);
+  }
+  if (what != ARCH_SET_GS) return below(f, nr);
+  static bool said = false;
+  if (!said) sys::report() << "the program sets its GS base, which Weft needs: it is told that it may not\n";
+  said = true;
+  return answer(-EPERM);
+}
+
 constexpr green_entry rows[] = {
+    {SYS_arch_prctl, on_arch_prctl},
     {SYS_gettid, on_gettid},
     {SYS_set_tid_address, on_set_tid_address},
     {SYS_set_robust_list, on_set_robust_list},

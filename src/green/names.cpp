@@ -47,7 +47,15 @@ bool store_int(long user, int value) noexcept {
   return true;
 }
 
+// Between the program's text and the kernel stand sites and trampolines of Weft's, whose calls would be taken for others than those the
+// program means by its range of addresses; and the selector is the OS thread's. Refused as by a kernel that has no such thing.
+bool is_user_dispatch(const door_frame* f) noexcept {
+  constexpr int set_user_dispatch = 59, off = 0;  // PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF
+  return static_cast<int>(f->rdi) == set_user_dispatch && f->rsi != off;
+}
+
 door_answer on_prctl(door_frame* f, long nr) noexcept {
+  if (is_user_dispatch(f)) return answer(-EINVAL);
   if (static_cast<int>(f->rdi) == PR_SET_SECCOMP) forbid_itself();
   thread* t = caller();
   if (t == nullptr) return below(f, nr);

@@ -29,6 +29,8 @@ static_assert(sizeof(credentials) <= sys::page_size);
 credentials* sets = nullptr;      // of threads that do not have what most have
 credentials* spare = nullptr;
 credentials common;               // what the others have, once somebody differs
+credentials worn;                 // what the carrier has on, as of the last look
+bool worn_known = false;
 std::uint32_t different = 0;      // threads
 
 bool same(const credentials& a, const credentials& b) noexcept {
@@ -41,7 +43,7 @@ bool same(const credentials& a, const credentials& b) noexcept {
   return true;
 }
 
-// What the carrier has on. False: more groups than are kept.
+// Asks what the carrier has on. False: more groups than are kept.
 bool look(credentials& c) noexcept {
   sys::raw(SYS_getresuid, &c.users[0], &c.users[1], &c.users[2]);
   sys::raw(SYS_getresgid, &c.groups[0], &c.groups[1], &c.groups[2]);
@@ -51,7 +53,9 @@ bool look(credentials& c) noexcept {
   sys::raw(SYS_capget, &header, &c.capabilities[0]);
   const long n = sys::raw(SYS_getgroups, most_groups, &c.supplementary[0]);
   c.group_count = n < 0 ? 0 : static_cast<std::uint32_t>(n);
-  return n >= 0;
+  worn_known = n >= 0;
+  if (worn_known && &c != &worn) sys::copy(&worn, &c, sizeof worn);
+  return worn_known;
 }
 
 void set_capabilities(const __user_cap_data_struct* data) noexcept {
@@ -59,16 +63,16 @@ void set_capabilities(const __user_cap_data_struct* data) noexcept {
   sys::raw(SYS_capset, &header, data);
 }
 
-// Whoever may have them back: what was given up for good is not to be had.
+// Whoever may have them back: what was given up for good is not to be had. Every call that changes the carrier's comes through this file,
+// so the kernel is asked only after a change.
 void put_on(const credentials& to) noexcept {
-  credentials now;
-  look(now);
-  if (same(now, to)) return;
-  __user_cap_data_struct all[2] = {now.capabilities[0], now.capabilities[1]};
+  if (!worn_known) look(worn);
+  if (same(worn, to)) return;
+  __user_cap_data_struct all[2] = {worn.capabilities[0], worn.capabilities[1]};
   for (auto& half : all) half.effective = half.permitted;
   set_capabilities(&all[0]);
   constexpr long keep = -1;
-  if (now.users[1] != 0) sys::raw(SYS_setresuid, keep, 0, keep);
+  if (worn.users[1] != 0) sys::raw(SYS_setresuid, keep, 0, keep);
   sys::raw(SYS_setgroups, to.group_count, &to.supplementary[0]);
   sys::raw(SYS_setresgid, to.groups[0], to.groups[1], to.groups[2]);
   sys::raw(SYS_setresuid, to.users[0], to.users[1], to.users[2]);
@@ -77,8 +81,8 @@ void put_on(const credentials& to) noexcept {
   set_capabilities(&to.capabilities[0]);
   io::credentials_changed();
   static bool said = false;
-  look(now);
-  if (same(now, to) || said) return;
+  look(worn);
+  if (same(worn, to) || said) return;
   said = true;
   sys::report() << "a thread has given up credentials for good, which the others cannot have back: they go on without\n";
 }
@@ -157,7 +161,7 @@ void put_on_credentials_of(const fiber_base* entering) noexcept {
 }
 
 door_answer change_credentials(thread& t, door_answer (*call)(door_frame*, long) noexcept, door_frame* frame, long nr) noexcept {
-  if (alive == 1) return call(frame, nr);
+  if (alive == 1 && different == 0) return call(frame, nr);
   credentials now;
   if (different == 0 && !look(common)) return call(frame, nr);
   const door_answer got = call(frame, nr);

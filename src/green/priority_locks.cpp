@@ -11,6 +11,7 @@
 
 #include "green/caller.hpp"
 #include "green/priority_locks.hpp"
+#include "green/shared_memory.hpp"
 #include "io/durations.hpp"
 #include "io/futex.hpp"
 #include "io/user_memory.hpp"
@@ -33,11 +34,12 @@ constexpr int lock_pi2 = 13;  // since Linux 5.14
 std::uint64_t address_of(const door_frame* f) noexcept { return static_cast<std::uint64_t>(f->rdi); }
 void* memory(std::uint64_t address) noexcept { return reinterpret_cast<void*>(address); }
 
-// Whether an id may be the owner's of a lock: a living green thread, or any thread that the kernel knows.
+// Whether an id may be the owner's of a lock: a living green thread, or any thread that the kernel knows. In memory that processes share it
+// may be a green thread of another one, of which nothing is known but that it will change the word, at its end at the latest.
 enum class owner : std::uint8_t { green, foreign, none };
-owner kind_of(std::uint32_t tid) noexcept {
+owner kind_of(std::uint64_t address, std::uint32_t tid) noexcept {
   if (find(tid) != nullptr) return owner::green;
-  if (is_green_id(tid)) return owner::none;
+  if (is_green_id(tid)) return may_be_shared(address) ? owner::foreign : owner::none;
   return sys::raw(SYS_tkill, tid, 0) == -ESRCH ? owner::none : owner::foreign;
 }
 
@@ -57,7 +59,7 @@ long try_lock(const thread& t, std::uint64_t address, std::uint32_t& value) noex
 // Waits behind the owner that `value` names. 0: try again; 1: the lock was handed over; else -errno or an ended code.
 long wait_behind(hub& h, const thread& t, std::uint64_t address, std::uint32_t value, time_limit limit, io::growing_nap& pause) noexcept {
   const std::uint32_t tid = value & FUTEX_TID_MASK;
-  const owner who = kind_of(tid);
+  const owner who = kind_of(address, tid);
   if (who == owner::none) return -ESRCH;
   const bool handed = who == owner::green;
   futex::node n(h, {address, handed ? kind::handed : kind::foreign}, handed ? t.tid : FUTEX_BITSET_MATCH_ANY);
@@ -142,7 +144,7 @@ long requeue(hub& h, const door_frame* f, bool own) noexcept {
   return woken;
 }
 
-// On an OS thread: the kernel knows no owner of a green thread's id, and would say that it died.
+// On an OS thread, and where nobody would run meanwhile: the kernel knows no owner of a green thread's id, and would say that it died.
 door_answer lock_behind_green(const door_frame* f, int clock) noexcept {
   nanos end = never;
   if (timespec t; f->r10 != 0 && io::copy_in(&t, reinterpret_cast<const void*>(f->r10), sizeof t) && io::valid(t)) end = io::length_of(t);
@@ -150,7 +152,7 @@ door_answer lock_behind_green(const door_frame* f, int clock) noexcept {
   for (std::uint32_t value = 0; io::load_word(memory(address_of(f)), value); pause = pause < 2'000'000 ? pause * 2 : pause) {
     const std::uint32_t tid = value & FUTEX_TID_MASK;
     if (!is_green_id(tid)) break;
-    if (find(tid) == nullptr) return answer(-ESRCH);
+    if (find(tid) == nullptr && !may_be_shared(address_of(f))) return answer(-ESRCH);
     if (end != never && sys::clock_ns(clock) >= end) return answer(-ETIMEDOUT);
     const timespec nap{0, pause};
     sys::raw(SYS_nanosleep, &nap, nullptr);
@@ -166,18 +168,17 @@ bool owned_by_green(std::uint64_t address) noexcept {
 }  // namespace
 
 bool pi_call(const door_frame* f, int command, door_answer& a) noexcept {
-  if (home == nullptr) return false;
   const auto op = static_cast<int>(f->rsi);
   const bool own = (op & FUTEX_PRIVATE_FLAG) != 0, realtime = (op & FUTEX_CLOCK_REALTIME) != 0;
   const int clock = command == FUTEX_LOCK_PI || realtime ? CLOCK_REALTIME : CLOCK_MONOTONIC;
   const std::uint64_t address = address_of(f);
   const bool locks = command == FUTEX_LOCK_PI || command == lock_pi2;
   thread* t = caller();
-  if (t == nullptr) {
-    if (!locks || !owned_by_green(address)) return false;
+  if (locks && (t == nullptr || io::company() == nullptr) && owned_by_green(address)) {
     a = lock_behind_green(f, clock);
     return true;
   }
+  if (t == nullptr) return false;
   switch (command) {
     case FUTEX_LOCK_PI:
     case lock_pi2:

@@ -5,6 +5,7 @@
 
 #include "green/caller.hpp"
 #include "green/end.hpp"
+#include "green/robust_list.hpp"
 #include "green/rows.hpp"
 #include "io/futex.hpp"
 #include "io/user_memory.hpp"
@@ -14,15 +15,7 @@
 namespace weft::green {
 namespace {
 
-struct head {
-  std::uint64_t first;
-  std::int64_t word_offset;  // from an entry to its futex
-  std::uint64_t pending;     // being locked or unlocked
-};
-static_assert(sizeof(head) == sizeof(robust_list_head));
-
-constexpr std::uint64_t is_pi = 1;
-constexpr int at_most = 2048;  // ROBUST_LIST_LIMIT
+using head = robust_head;
 
 bool read(std::uint64_t address, void* to, std::size_t bytes) noexcept {
   return address != 0 && io::copy_in(to, reinterpret_cast<const void*>(address), bytes);
@@ -55,13 +48,6 @@ bool leave_locked(hub& h, std::uint32_t tid, std::uint64_t word, bool pi, bool p
   return true;
 }
 
-// libc registered the leader's with the kernel before there were green threads.
-std::uint64_t list_of(const thread& t) noexcept {
-  if (&t != &leader() || t.robust_list != 0) return t.robust_list;
-  std::uint64_t list = 0, bytes = 0;
-  return sys::raw(SYS_get_robust_list, 0, &list, &bytes) == 0 ? list : 0;
-}
-
 door_answer on_get_robust_list(door_frame* f, long nr) noexcept {
   const named_thread n = named(static_cast<int>(f->rdi));
   if (n.dead) return answer(-ESRCH);
@@ -77,22 +63,29 @@ constexpr green_entry rows[] = {
 
 }  // namespace
 
+// libc registered the leader's with the kernel before there were green threads.
+std::uint64_t robust_list_of(const thread& t) noexcept {
+  if (&t != &leader() || t.robust_list != 0) return t.robust_list;
+  std::uint64_t list = 0, bytes = 0;
+  return sys::raw(SYS_get_robust_list, 0, &list, &bytes) == 0 ? list : 0;
+}
+
 void walk_robust_list(thread& t) noexcept {
-  const std::uint64_t list = list_of(t);
+  const std::uint64_t list = robust_list_of(t);
   head h;
   if (!read(list, &h, sizeof h)) return;
-  const auto word_of = [&](std::uint64_t entry) { return (entry & ~is_pi) + static_cast<std::uint64_t>(h.word_offset); };
-  const std::uint64_t pending = h.pending & ~is_pi;
+  const std::uint64_t pending = h.pending & ~robust_is_pi;
   std::uint64_t entry = h.first;
-  for (int i = 0; i < at_most && (entry & ~is_pi) != list; ++i) {
+  for (int i = 0; i < most_robust && (entry & ~robust_is_pi) != list; ++i) {
     // The next one first: who gets this mutex may take it apart.
     std::uint64_t next = 0;
-    const bool more = read(entry & ~is_pi, &next, sizeof next);
-    if ((entry & ~is_pi) != pending && !leave_locked(*home, t.tid, word_of(entry), (entry & is_pi) != 0, false)) return;
+    const bool more = read(entry & ~robust_is_pi, &next, sizeof next);
+    const bool pi = (entry & robust_is_pi) != 0;
+    if ((entry & ~robust_is_pi) != pending && !leave_locked(*home, t.tid, robust_word(h, entry), pi, false)) return;
     if (!more) return;
     entry = next;
   }
-  if (pending != 0) leave_locked(*home, t.tid, word_of(pending), (h.pending & is_pi) != 0, true);
+  if (pending != 0) leave_locked(*home, t.tid, robust_word(h, pending), (h.pending & robust_is_pi) != 0, true);
 }
 
 green_rows robust_rows() noexcept { return rows_of(rows); }

@@ -32,6 +32,8 @@ void put_rows() noexcept {
   put(shared_memory_rows());
   put(stack_rows());
   put(scheduling_rows());
+  put(affinity_rows());
+  put(owner_rows());
   put(name_rows());
   put(robust_rows());
   put(proc_rows());

@@ -39,6 +39,8 @@ green_rows credential_rows() noexcept;  // credentials.cpp
 green_rows process_rows() noexcept;   // process.cpp
 green_rows stack_rows() noexcept;     // stacks.cpp
 green_rows scheduling_rows() noexcept;  // scheduling.cpp
+green_rows affinity_rows() noexcept;  // affinity.cpp
+green_rows owner_rows() noexcept;     // file_owners.cpp
 green_rows name_rows() noexcept;      // names.cpp
 green_rows robust_rows() noexcept;    // robust.cpp
 green_rows proc_rows() noexcept;      // proc_paths.cpp

@@ -1,4 +1,4 @@
-// Affinity, policies and priorities of green threads: checked as the kernel would, kept, and reported back. What they say about when and
+// Policies and priorities of green threads: checked as the kernel would, kept, and reported back. What they say about when and
 // where a thread runs has no effect: all green threads run on their carrier, which keeps what it had when the first one was made.
 #include <cerrno>
 #include <linux/capability.h>
@@ -238,51 +238,11 @@ door_answer on_ioprio_set(door_frame* f, long nr) noexcept {
   return answer(0);
 }
 
-// ---- affinity
-
-door_answer on_getaffinity(door_frame* f, long nr) noexcept {
-  const named_thread n = named(number(f->rdi));
-  if (n.who == nullptr && !n.dead) return below(f, nr);
-  // The kernel looks at the size and the pointer, and says how much it writes.
-  const long got = sys::raw(nr, 0, f->rsi, f->rdx);
-  if (got < 0) return answer(got);
-  if (n.dead) return answer(-ESRCH);
-  const attributes& is = more(*n.who).is;
-  if (is.affinity_bytes == 0) return answer(got);
-  const std::size_t bytes = is.affinity_bytes < static_cast<std::size_t>(got) ? is.affinity_bytes : static_cast<std::size_t>(got);
-  sys::copy(pointer<void>(f->rdx), is.affinity != nullptr ? is.affinity : &is.affinity_word, bytes);
-  return answer(got);
-}
-
-// The carrier itself asks for it, so that the kernel judges, and takes back what it had: which of the wanted processors there are, and
-// which of them are allowed, only the kernel knows.
-door_answer on_setaffinity(door_frame* f, long nr) noexcept {
-  const named_thread n = named(number(f->rdi));
-  if (n.who == nullptr && !n.dead) return below(f, nr);
-  constexpr std::size_t most = sys::page_size / 4;
-  std::uint64_t before[most / 8], now[most / 8];
-  const long bytes = sys::raw(SYS_sched_getaffinity, 0, most, &before[0]);
-  if (bytes < 0) return below(f, nr);
-  if (n.dead) return answer(f->rsi > 0 && !io::readable(pointer<void>(f->rdx & ~7L), 8) ? -EFAULT : -ESRCH);
-  const long got = sys::raw(nr, 0, f->rsi, f->rdx);
-  if (got != 0) return answer(got);
-  sys::raw(SYS_sched_getaffinity, 0, bytes, &now[0]);
-  sys::raw(SYS_sched_setaffinity, 0, bytes, &before[0]);
-  if (make_more(*n.who) == nullptr) return answer(-ENOMEM);
-  attributes& is = n.who->rare->is;
-  if (bytes > 8 && is.affinity == nullptr) is.affinity = static_cast<std::uint64_t*>(sys::map(sys::page_size));
-  if (bytes > 8 && is.affinity == nullptr) return answer(-ENOMEM);
-  sys::copy(bytes > 8 ? is.affinity : &is.affinity_word, &now[0], static_cast<std::size_t>(bytes));
-  is.affinity_bytes = static_cast<std::uint32_t>(bytes);
-  return answer(0);
-}
-
 constexpr green_entry rows[] = {
     {SYS_sched_setscheduler, on_setscheduler}, {SYS_sched_setparam, on_setscheduler}, {SYS_sched_getscheduler, on_getscheduler},
     {SYS_sched_getparam, on_getparam},         {SYS_sched_setattr, on_setattr},       {SYS_sched_getattr, on_getattr},
     {SYS_sched_rr_get_interval, on_interval},  {SYS_getpriority, on_getpriority},     {SYS_setpriority, on_setpriority},
-    {SYS_ioprio_get, on_ioprio_get},           {SYS_ioprio_set, on_ioprio_set},       {SYS_sched_getaffinity, on_getaffinity},
-    {SYS_sched_setaffinity, on_setaffinity},
+    {SYS_ioprio_get, on_ioprio_get},           {SYS_ioprio_set, on_ioprio_set},
 };
 
 }  // namespace

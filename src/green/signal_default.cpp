@@ -36,10 +36,7 @@ std::uint64_t ending_signals() noexcept {
 
 void carry_out(int number, const siginfo_t& info) noexcept {
   // Weft's own handler may stand in the kernel, although the program has none.
-  if (usual_action(number) == usual::ends) {
-    if (before_exit != nullptr) before_exit();
-    give_default_action(number);
-  }
+  if (usual_action(number) == usual::ends) end_by_default(number);
   const std::uint64_t others = ~signal_bit(number);
   const long process = sys::raw(SYS_getpid), me = sys::raw(SYS_gettid);
   sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &others, nullptr, set_bytes);
@@ -48,9 +45,21 @@ void carry_out(int number, const siginfo_t& info) noexcept {
   sync_kernel_mask(true);
 }
 
-void let_fault_happen(int number) noexcept {
+void end_by_default(int number) noexcept {
   if (before_exit != nullptr) before_exit();
   give_default_action(number);
+}
+
+void let_fault_happen(int number, const siginfo_t* info, ucontext_t* u) noexcept {
+  end_by_default(number);
+  // The instruction is behind a trap (int3, a step, a filtered call) and would go on: the signal comes once more when the frame is left,
+  // so that a core shows where it was.
+  if (number != SIGTRAP && number != SIGSYS) return;
+  const std::uint64_t bit = signal_bit(number);
+  sys::raw(SYS_rt_sigprocmask, SIG_BLOCK, &bit, nullptr, set_bytes);
+  auto& mask = *reinterpret_cast<std::uint64_t*>(&u->uc_sigmask);
+  mask &= ~bit;
+  sys::raw(SYS_rt_tgsigqueueinfo, sys::raw(SYS_getpid), sys::raw(SYS_gettid), number, info);
 }
 
 }  // namespace weft::green

@@ -9,6 +9,7 @@
 #include "core/hub.hpp"
 #include "core/overflow.hpp"
 #include "green/begin.hpp"
+#include "green/file_owners.hpp"
 #include "io/user_memory.hpp"
 #include "patch/dispatch.hpp"
 #include "patch/stop_handler.hpp"
@@ -246,11 +247,11 @@ void handle_elsewhere(int number, siginfo_t* info, ucontext_t* u) noexcept {
   if (is_ignored(a, number)) return;
   if (a.handler == nullptr) {
     if (is_fault(number, info)) {
-      let_fault_happen(number);
+      let_fault_happen(number, info, u);
       return;
     }
     const std::uint64_t bit = signal_bit(number);
-    let_fault_happen(number);
+    end_by_default(number);
     sys::raw(SYS_rt_sigprocmask, SIG_UNBLOCK, &bit, nullptr, set_bytes);
     sys::raw(SYS_tgkill, sys::raw(SYS_getpid), sys::raw(SYS_gettid), number);
     return;
@@ -279,6 +280,8 @@ void deliver(int number, siginfo_t* info, std::uint32_t to, ucontext_t* u) noexc
   copy.si_signo = number;
   if (is_timers(copy))
     timer_came(copy);
+  else if (is_files(copy))
+    file_signal_came(copy);
   else if (to == 0)
     send_to_any(number, copy);
   else if (thread* t = find(to))
@@ -305,11 +308,11 @@ bool came(int number, siginfo_t* info, void* context) {
     return true;
   }
   if (core::explain_overflow != nullptr && core::explain_overflow(info->si_addr)) {
-    let_fault_happen(number);
+    let_fault_happen(number, info, u);
     return true;
   }
   thread* t = of(home->block->current);
-  if (t == nullptr || !may_run_handlers(u) || !handle_fault(*t, number, info, u)) let_fault_happen(number);
+  if (t == nullptr || !may_run_handlers(u) || !handle_fault(*t, number, info, u)) let_fault_happen(number, info, u);
   return true;
 }
 
@@ -353,7 +356,7 @@ bool own_signal(siginfo_t* info, ucontext_t* u) noexcept {
     handle_elsewhere(setxid_signal, info, u);
     return true;
   }
-  if (info->si_code == SI_TIMER) {
+  if (is_timers(*info) || is_files(*info)) {
     take(tick_signal, info, 0, u);
     return true;
   }

@@ -3,6 +3,7 @@
 // Threads of a program have few different masks between them (none blocked, all but a few), so these are counted, not the threads.
 #include "core/hub.hpp"
 #include "green/signals.hpp"
+#include "green/turns.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::green {
@@ -85,6 +86,7 @@ void lend_kernel_mask() noexcept {
   lent = true;
   const std::uint64_t mask = t->signals.mask & ~signal_bit(tick_signal);
   sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask, nullptr, set_bytes);
+  hear_of_turns(*home);
 }
 
 bool kernel_mask_lent() noexcept { return lent; }

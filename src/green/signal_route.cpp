@@ -6,6 +6,7 @@
 
 #include "core/due.hpp"
 #include "core/hub.hpp"
+#include "green/file_owners.hpp"
 #include "green/signals.hpp"
 #include "sys/mem.hpp"
 #include "sys/syscall.hpp"
@@ -189,6 +190,8 @@ void read_arrivals() noexcept {
       give_back(a);
       if (is_timers(info))
         timer_came(info);
+      else if (is_files(info))
+        file_signal_came(info);
       else if (to == 0)
         send_to_any(info.si_signo, info);
       else if (thread* t = find(to))

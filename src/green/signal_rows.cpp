@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include "green/credentials.hpp"
+#include "green/robust_list.hpp"
 #include "green/signals.hpp"
 #include "io/door.hpp"
 #include "io/user_memory.hpp"
@@ -174,8 +175,10 @@ door_answer on_exec(door_frame* f, long nr) noexcept {
   thread* t = signal_caller();
   if (t == nullptr) return below(f, nr);
   signals_before_exec(*t);
+  robust_before_exec();
   door_answer got = below(f, nr);
   if (got.pass == 1) got = answer(sys::raw(nr, f->rdi, f->rsi, f->rdx, f->r10, f->r8));
+  robust_after_exec();
   signals_after_exec(*t);
   return got;
 }

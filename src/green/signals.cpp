@@ -10,6 +10,7 @@
 #include "core/overflow.hpp"
 #include "green/begin.hpp"
 #include "green/end.hpp"
+#include "green/file_owners.hpp"
 #include "io/ended.hpp"
 #include "io/after_fork.hpp"
 #include "io/door.hpp"
@@ -131,6 +132,7 @@ void signals_in_child(thread& t) noexcept {
   if (!are_virtual) return;
   drop_arrivals();
   forget_timers();
+  forget_file_owners();
   home->thread = static_cast<std::uint32_t>(sys::raw(SYS_gettid));
   drop_pending(t);
   t.signals_over = false;

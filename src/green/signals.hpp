@@ -55,8 +55,8 @@ std::uint64_t returned_kernel_mask() noexcept;
 void count_mask(std::uint64_t mask) noexcept;
 void uncount_mask(std::uint64_t mask) noexcept;
 void recount_masks() noexcept;  // in a forked child
-// Before the running thread makes a child that borrows this memory: it begins with the thread's mask. The carrier has its own back when the
-// tick comes, or a call changes a mask.
+// Before the running thread makes a child that borrows this memory: it begins with the thread's mask. The carrier has its own back when it
+// turns to another fiber, the tick comes, or a call changes a mask.
 void lend_kernel_mask() noexcept;
 bool kernel_mask_lent() noexcept;
 
@@ -101,8 +101,10 @@ bool is_ignored(const signal_action& a, int number) noexcept;
 std::uint64_t ending_signals() noexcept;
 // Carries out the default action for the process, by sending it the real signal. Returns after a stop.
 void carry_out(int number, const siginfo_t& info) noexcept;
-// For a fault at the interrupted instruction: it happens again, and ends the process.
-void let_fault_happen(int number) noexcept;
+// From now on the signal has its default action in the kernel, which ends the process.
+void end_by_default(int number) noexcept;
+// For a fault at the interrupted instruction: when the frame is left it happens again, and ends the process.
+void let_fault_happen(int number, const siginfo_t* info, ucontext_t* u) noexcept;
 
 // ---- signal_frame.cpp
 // The interrupted code is the program's, or waits at a site's entry for its handlers: they can run on top of it.

@@ -24,6 +24,28 @@ thread* first_free = nullptr;
 thread* last_free = nullptr;
 thread the_leader;
 
+// The id of the first block; the others follow, and go on behind the last id from the first one.
+std::uint32_t base = 0;
+constexpr std::uint32_t all_tids = end_of_tids - first_tid;
+
+// Far from those of other processes: process ids that follow each other, as those of workers do, turned around bit by bit, divide the
+// ids in ever smaller halves.
+void choose_base() noexcept {
+  constexpr unsigned bits = 22;  // of the kernel's ids
+  const auto process = static_cast<std::uint32_t>(sys::raw(SYS_getpid));
+  std::uint32_t turned = 0;
+  for (unsigned i = 0; i < bits; ++i) turned |= (process >> i & 1) << (bits - 1 - i);
+  base = first_tid + turned * (all_tids >> bits);
+}
+
+std::uint32_t tid_at(std::uint32_t place) noexcept {
+  const std::uint32_t tid = base + place;
+  return tid < end_of_tids ? tid : tid - all_tids;
+}
+
+// The place of a block that has or would have this id.
+std::uint32_t place_of(std::uint32_t tid) noexcept { return tid >= base ? tid - base : tid + all_tids - base; }
+
 // Without room for two million threads, room for fewer.
 bool reserve() noexcept {
   const std::size_t most = sys::reservable(at_most * sizeof(thread));
@@ -33,6 +55,7 @@ bool reserve() noexcept {
     if (at < 0 && at > -4096) continue;
     table = reinterpret_cast<thread*>(at);
     reserved = bytes;
+    choose_base();
     sys::raw(SYS_madvise, at, bytes, MADV_DONTDUMP);  // gdb's gcore would write all of it
     return true;
   }
@@ -55,7 +78,10 @@ thread* table = nullptr;
 std::uint32_t table_used = 0;
 
 thread& leader() noexcept { return *leads; }
-void lead(thread& t) noexcept { leads = &t; }
+void lead(thread& t) noexcept {
+  leads = &t;
+  choose_base();
+}
 
 thread* take_block() noexcept {
   thread* t = first_free;
@@ -75,7 +101,7 @@ thread* take_block() noexcept {
   const std::uint32_t epoch = t->own.epoch;
   new (t) thread;
   t->own.epoch = epoch + 1;
-  t->tid = first_tid + static_cast<std::uint32_t>(t - table);
+  t->tid = tid_at(static_cast<std::uint32_t>(t - table));
   t->fiber = &t->own;
   return t;
 }
@@ -99,8 +125,8 @@ thread* self() noexcept {
 
 thread* find(std::uint32_t tid) noexcept {
   if (tid == leads->tid) return leads->alive ? leads : nullptr;
-  if (tid - first_tid >= table_used) return nullptr;
-  thread& t = table[tid - first_tid];
+  if (tid < first_tid || tid >= end_of_tids || place_of(tid) >= table_used) return nullptr;
+  thread& t = table[place_of(tid)];
   return t.alive ? &t : nullptr;
 }
 

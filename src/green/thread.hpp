@@ -17,8 +17,10 @@ namespace weft::green {
 using detail::fiber_base;
 using detail::hub;
 
-// Ids of green threads begin above any that the kernel gives (at most 2^22), and fit into a futex word (30 bits).
-inline constexpr std::uint32_t first_tid = 1u << 24;
+// Ids of green threads lie above any that the kernel gives (at most 2^22), and fit into a futex word (30 bits) and the number of a CPU
+// clock (28 bits). Where a process's begin depends on its own id (table.cpp): in memory that processes share, a lock's owner must not be
+// taken for a thread of another one.
+inline constexpr std::uint32_t first_tid = 1u << 24, end_of_tids = 1u << 28;
 
 // One signal that waits for its thread.
 struct pending_signal {
@@ -119,7 +121,7 @@ void drop_more(thread& t) noexcept;
 void particulars_after_fork() noexcept;
 
 // ---- table.cpp
-void lead(thread& t) noexcept;  // in a forked child
+void lead(thread& t) noexcept;  // in a forked child, whose threads have other ids than the parent's
 thread* take_block() noexcept;  // null: no memory (EAGAIN)
 void give_block(thread& t) noexcept;
 extern thread* leads;

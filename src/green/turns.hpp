@@ -1,4 +1,5 @@
-// Who wants to hear when the carrier turns from one fiber to another: clocks (clocks.hpp), and credentials where threads differ in them.
+// Who wants to hear when the carrier turns from one fiber to another: clocks (clocks.hpp), credentials where threads differ in them, and
+// the kernel's mask while a vfork child has been lent one thread's (signals.hpp).
 #pragma once
 
 #include "core/hub.hpp"

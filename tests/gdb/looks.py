@@ -223,7 +223,7 @@ def switches_live():
 
 # ---- threads.c
 
-FIRST_TID = 1 << 24
+LEAST_TID = 1 << 24  # of green threads
 
 
 def threads_settled():
@@ -236,23 +236,25 @@ def look_at_threads():
     found = {}
     for line in re.findall(r"^[* ] +\d+ .*", text, re.M):
         found[int(re.search(r"tid (\d+)", line).group(1))] = line
-    deadlocked = [found[FIRST_TID], found[FIRST_TID + 1]]
+    # In the order in which they were made.
+    tids = sorted(tid for tid in found if tid >= LEAST_TID)
+    deadlocked = [found[tids[0]], found[tids[1]]]
     for line, lock, holder in zip(deadlocked, ("second", "first"), reversed(deadlocked)):
         require("futex at 0x%x" % value("(unsigned long)&" + lock) in line, line)
         require("held by " + holder[1:].split()[0] in line, line)
-    require("descriptor %d" % value("ends[0]") in found[FIRST_TID + 2], text)
+    require("descriptor %d" % value("ends[0]") in found[tids[2]], text)
 
-    for tid, who in ((FIRST_TID, 1), (FIRST_TID + 1, 2)):
+    for tid, who in ((tids[0], 1), (tids[1], 2)):
         say("fiber %d" % tid)
         frame = up_to("take")
         require(frame.find_sal().line == line_of("threads.c", "line of the second lock"), frame.find_sal())
         require(value("who") == who and value("eleven_times") == 11 * who, say("info locals"))
         require(value("$fiber_tls(mine)") == who, value("$fiber_tls(mine)"))
-    say("fiber %d" % (FIRST_TID + 2))
+    say("fiber %d" % tids[2])
     require(up_to("reads").find_sal().line == line_of("threads.c", "line of the read"))
     require(value("$fiber_tls(mine)") == 3)
     # Preempted, in the middle of its computation: a signal's frame is between.
-    say("fiber %d" % (FIRST_TID + 3))
+    say("fiber %d" % tids[3])
     up_to("counts")
     require(value("$fiber_tls(mine)") == 4)
     ends_cleanly(say("fiber apply all backtrace"))

@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 # What allocators and page caches may keep without having lost it.
 RESIDENT_GROWN_KB, MAPPINGS_GROWN = 6 * 1024, 40
-FIRST_TID, TIDS_IN_USE = 1 << 24, 4096
+LEAST_TID, TIDS_IN_USE = 1 << 24, 4096
 COLUMNS = ("rounds", "jobs", "threads", "cancelled", "signals", "forks", "descriptors", "mappings", "resident_grown_kb")
 
 
@@ -70,7 +70,7 @@ def not_green(stats, figures):
         made = [int(n.replace(",", "")) for n in re.findall(r"green threads created +([\d,]+)", file.read())]
     if max(made, default=0) < figures["threads"]:
         return [f"not green: {max(made, default=0)} green threads of {figures['threads']}"]
-    if not FIRST_TID <= figures["tid"] < FIRST_TID + TIDS_IN_USE:
+    if not LEAST_TID <= figures["first_tid"] <= figures["tid"] < figures["first_tid"] + TIDS_IN_USE:
         return [f"thread ids are lost: the last is {figures['tid']}"]
     return []
 

@@ -25,6 +25,11 @@ std::string text_of(const void* address) {
   return text;
 }
 
+std::string first_word(const std::string& line) {
+  const std::size_t begin = line.find_first_not_of(' ');
+  return begin == std::string::npos ? "" : line.substr(begin, line.find(' ', begin) - begin);
+}
+
 void start(pthread_t& t, void* (*function)(void*), void* argument = nullptr) {
   if (pthread_create(&t, nullptr, function, argument) != 0) std::abort();
 }
@@ -75,11 +80,12 @@ TEST_CASE("a deadlock of two mutexes is told with both threads and both locks' a
       ask_until({"ps", s.id()}, [](const std::string& out) { return has(out, "deadlock: ") && has(out, ": 3 parked"); });
   CAPTURE(ps);
   CHECK(has(ps, "3 green threads on 1 OS thread: 3 parked"));
-  CHECK(has(line_with(ps, " lefty "), "lock " + right_at + " held by 16777217 (righty)"));
-  CHECK(has(line_with(ps, " righty "), "lock " + left_at + " held by 16777216 (lefty)"));
-  CHECK(has(line_with(ps, " main "), "the end of 16777216 (lefty)"));
-  CHECK(has(ps, "16777216 (lefty) waits for the lock " + right_at + ", which 16777217 (righty) holds"));
-  CHECK(has(ps, "16777217 (righty) waits for the lock " + left_at + ", which 16777216 (lefty) holds"));
+  const std::string lefty = first_word(line_with(ps, " lefty ")), righty = first_word(line_with(ps, " righty "));
+  CHECK(has(line_with(ps, " lefty "), "lock " + right_at + " held by " + righty + " (righty)"));
+  CHECK(has(line_with(ps, " righty "), "lock " + left_at + " held by " + lefty + " (lefty)"));
+  CHECK(has(line_with(ps, " main "), "the end of " + lefty + " (lefty)"));
+  CHECK(has(ps, lefty + " (lefty) waits for the lock " + right_at + ", which " + righty + " (righty) holds"));
+  CHECK(has(ps, righty + " (righty) waits for the lock " + left_at + ", which " + lefty + " (lefty) holds"));
 
   const std::string bt = weft({"bt", s.id()}).out;
   CAPTURE(bt);
@@ -90,15 +96,15 @@ TEST_CASE("a deadlock of two mutexes is told with both threads and both locks' a
   CHECK(has(bt, "deadlock: "));
   CHECK(!has(bt, "weft_patch_entry"));
 
-  const std::string one = weft({"bt", "--whole", s.id(), "16777217"}).out;
+  const std::string one = weft({"bt", "--whole", s.id(), righty}).out;
   CHECK(has(one, "\"righty\""));
   CHECK(!has(one, "\"lefty\""));
   CHECK(has(one, "weft_patch_entry"));
   CHECK(has(weft({"bt", s.id(), "righty"}).out, "\"righty\""));
 
   const std::string json = weft({"ps", "--json", s.id()}).out;
-  CHECK(has(json, "\"futex\": \"" + right_at + "\", \"held_by\": \"16777217\""));
-  CHECK(has(json, "\"deadlocks\": [[\"16777216\", \"16777217\"]"));
+  CHECK(has(json, "\"futex\": \"" + right_at + "\", \"held_by\": \"" + righty + "\""));
+  CHECK(has(json, "\"deadlocks\": [[\"" + lefty + "\", \"" + righty + "\"]"));
 }
 
 TEST_CASE("subject: a server thread, one that computes, and many alike" * doctest::skip()) {

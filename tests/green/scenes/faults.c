@@ -384,6 +384,25 @@ PLAY_ENDS(a_handler_that_works_once, "signal 11") {
 }
 
 /* What a parent is told of a child that dies of a thread's fault. */
+static void *run_into_a_trap(void *arg) {
+  no_core();
+  __asm__ volatile("int3");
+  say("went on");
+  return arg;
+}
+
+PLAY_ENDS(a_trap_without_handler, "signal 5") { finish(start(run_into_a_trap, NULL)); }
+
+static void *trap_while_blocked(void *arg) {
+  sigset_t set;
+  sigfillset(&set);
+  OK(pthread_sigmask(SIG_BLOCK, &set, NULL));
+  signal(SIGTRAP, SIG_IGN);
+  return run_into_a_trap(arg);
+}
+
+PLAY_ENDS(a_trap_with_the_signal_blocked, "signal 5") { finish(start(trap_while_blocked, NULL)); }
+
 PLAY(what_a_parent_is_told) {
   const struct rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);

@@ -114,6 +114,12 @@ static void* own_tid(void* unused) {
   return (void*)syscall(SYS_gettid);
 }
 
+static long tid_of_another(void) {
+  pthread_t thread;
+  start(&thread, own_tid, NULL);
+  return (long)join(thread);
+}
+
 static long count_descriptors(void) {
   long n = 0;
   DIR* d = opendir("/proc/self/fd");
@@ -138,9 +144,7 @@ static long count_lines(const char* path, const char* prefix, long* number) {
 
 static struct remains look(void) {
   struct remains r = {0};
-  pthread_t thread;
-  start(&thread, own_tid, NULL);
-  r.tid = (long)join(thread);
+  r.tid = tid_of_another();
   sleep_ms(50); /* detached threads on their way out */
   r.descriptors = count_descriptors();
   r.mappings = count_lines("/proc/self/maps", NULL, NULL);
@@ -174,6 +178,7 @@ int main(int argc, char** argv) {
   mallopt(M_ARENA_MAX, 4); /* up to eight a processor come into being over the rounds otherwise: what grows would be the machine's affair */
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
   sigaction(SIGRTMIN + 3, &action, NULL);
+  const long first_tid = tid_of_another();
 
   unsigned rounds = 0;
   unsigned long steps = 0;
@@ -188,8 +193,9 @@ int main(int argc, char** argv) {
   if (signals_handled != signals_sent) fail("signals were lost or doubled", (long)signals_sent - (long)signals_handled);
   printf("{\"rounds\": %u, \"jobs\": %lu, \"threads\": %lu, \"cancelled\": %lu, \"signals\": %lu, \"forks\": %lu, ", rounds, steps,
          (unsigned long)threads_made, (unsigned long)threads_cancelled, (unsigned long)signals_sent, (unsigned long)forks_made);
-  printf("\"bytes\": %lu, \"descriptors\": %ld, \"mappings\": %ld, \"resident_kb\": %ld, \"resident_grown_kb\": %ld, \"tid\": %ld}\n",
+  printf("\"first_tid\": %ld, \"tid\": %ld, ", first_tid, last.tid);
+  printf("\"bytes\": %lu, \"descriptors\": %ld, \"mappings\": %ld, \"resident_kb\": %ld, \"resident_grown_kb\": %ld}\n",
          (unsigned long)bytes_echoed, last.descriptors - warm.descriptors, last.mappings - warm.mappings, last.resident_kb,
-         last.resident_kb - warm.resident_kb, last.tid);
+         last.resident_kb - warm.resident_kb);
   return 0;
 }

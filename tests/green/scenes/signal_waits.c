@@ -1,0 +1,238 @@
+/* Threads that wait for signals: sigwait and its kin, pause and sigsuspend, waits with a mask of their own, signalfd. */
+#include <stdatomic.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/signalfd.h>
+
+#include "../green.h"
+
+#define GROUP "signal_waits"
+
+static int pair[2], back[2];
+static atomic_int handled;
+static volatile pid_t handled_by;
+
+static void count(int sig) {
+  (void)sig;
+  handled_by = (pid_t)syscall(SYS_gettid);
+  atomic_fetch_add(&handled, 1);
+}
+
+static void handle(int sig, int flags) {
+  struct sigaction action = {.sa_handler = count, .sa_flags = flags};
+  MUST(sigaction(sig, &action, NULL));
+}
+
+static sigset_t only(int sig) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, sig);
+  return set;
+}
+
+static void block(int sig) {
+  const sigset_t set = only(sig);
+  OK(pthread_sigmask(SIG_BLOCK, &set, NULL));
+}
+
+/* -- threads that wait for signals */
+
+static void *take_signals(void *arg) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGUSR1);
+  sigaddset(&set, SIGUSR2);
+  sigaddset(&set, SIGTERM);
+  for (;;) {
+    int sig = 0;
+    DO_ERROR(sigwait(&set, &sig));
+    say("took %s", signal_name(sig));
+    tell(back[1]);
+    if (sig == SIGTERM) return arg;
+  }
+}
+
+PLAY(the_classic_signal_thread) {
+  pipe_pair(back);
+  block(SIGUSR1);
+  block(SIGUSR2);
+  block(SIGTERM);
+  pthread_t t = start(take_signals, NULL);
+  const int sent[] = {SIGUSR1, SIGUSR2, SIGUSR1, SIGTERM};
+  for (int i = 0; i < 4; ++i) {
+    if (i % 2) MUST(kill(getpid(), sent[i]));
+    else OK(pthread_kill(t, sent[i]));
+    hear(back[0]);
+  }
+  finish(t);
+}
+
+static void *send_from_thread(void *arg) {
+  usleep(1000);
+  MUST(kill(getpid(), (int)(long)arg));
+  return NULL;
+}
+
+PLAY(main_waits_for_signals_of_threads) {
+  block(SIGUSR1);
+  const sigset_t set = only(SIGUSR1);
+  for (int i = 0; i < 3; ++i) {
+    pthread_t t = start(send_from_thread, (void *)(long)SIGUSR1);
+    siginfo_t info;
+    DO(sigwaitinfo(&set, &info));
+    say("%d %d %d", info.si_signo == SIGUSR1, info.si_code == SI_USER, info.si_pid == getpid());
+    finish(t);
+  }
+}
+
+PLAY(sigtimedwait_and_its_limits) {
+  have_company();
+  block(SIGUSR1);
+  const sigset_t set = only(SIGUSR1);
+  siginfo_t info;
+  struct timespec t = {0, 2 * MS};
+  DO(sigtimedwait(&set, &info, &t));
+  t.tv_nsec = 0;
+  DO(sigtimedwait(&set, &info, &t));
+  t.tv_nsec = -1;
+  DO(sigtimedwait(&set, &info, &t));
+  raise(SIGUSR1);
+  DO(sigtimedwait(&set, &info, &(struct timespec){0, 0}));
+  say("%d", info.si_code == SI_TKILL);
+}
+
+static void *sigwait_interrupted(void *arg) {
+  const sigset_t set = only(SIGUSR1);
+  siginfo_t info;
+  DO(sigwaitinfo(&set, &info));
+  return arg;
+}
+
+PLAY(another_signal_interrupts_sigwaitinfo) {
+  handle(SIGUSR2, SA_RESTART);
+  block(SIGUSR1);
+  pthread_t t = start(sigwait_interrupted, NULL);
+  let_block(t);
+  OK(pthread_kill(t, SIGUSR2));
+  finish(t);
+}
+
+static void *sigwait_one(void *arg) {
+  const sigset_t set = only(SIGUSR1);
+  int sig = 0;
+  OK(sigwait(&set, &sig));
+  tell(back[1]);
+  return arg;
+}
+
+PLAY(several_wait_for_the_same_signal) {
+  pipe_pair(back);
+  block(SIGUSR1);
+  pthread_t all[4];
+  for (int i = 0; i < 4; ++i) {
+    all[i] = start(sigwait_one, NULL);
+    let_block(all[i]);
+  }
+  for (int i = 0; i < 4; ++i) {
+    MUST(kill(getpid(), SIGUSR1));
+    hear(back[0]);
+  }
+  for (int i = 0; i < 4; ++i) finish(all[i]);
+  say("each took one");
+}
+
+/* -- waits for any signal */
+
+static void *pause_here(void *arg) {
+  DO(pause());
+  return arg;
+}
+
+PLAY(pause_in_a_thread) {
+  handle(SIGUSR1, SA_RESTART);
+  pthread_t t = start(pause_here, NULL);
+  let_block(t);
+  OK(pthread_kill(t, SIGUSR1));
+  finish(t);
+  say("%d", atomic_load(&handled));
+}
+
+static void *suspend_here(void *arg) {
+  sigset_t none, now;
+  sigemptyset(&none);
+  tell(back[1]);
+  DO(sigsuspend(&none));
+  OK(pthread_sigmask(SIG_SETMASK, NULL, &now));
+  say("blocked again: %d, handled %d", sigismember(&now, SIGUSR1), atomic_load(&handled));
+  return arg;
+}
+
+PLAY(sigsuspend_in_a_thread) {
+  pipe_pair(back);
+  handle(SIGUSR1, 0);
+  block(SIGUSR1);
+  pthread_t t = start(suspend_here, NULL);
+  hear(back[0]);
+  OK(pthread_kill(t, SIGUSR1));
+  finish(t);
+  t = start(suspend_here, NULL);
+  hear(back[0]);
+  MUST(kill(getpid(), SIGUSR1));
+  finish(t);
+}
+
+static void *ppoll_here(void *arg) {
+  sigset_t none;
+  sigemptyset(&none);
+  tell(back[1]);
+  struct pollfd p = {pair[0], POLLIN, 0};
+  fd_set set;
+  FD_ZERO(&set);
+  FD_SET(pair[0], &set);
+  if (arg == NULL) DO(ppoll(&p, 1, NULL, &none));
+  else if (arg == &pair[0]) DO(pselect(pair[0] + 1, &set, NULL, NULL, NULL, &none));
+  else {
+    struct epoll_event e = {.events = EPOLLIN};
+    DO(epoll_pwait(epoll_create1(0), &e, 1, -1, &none));
+  }
+  return arg;
+}
+
+PLAY(waits_with_a_mask_of_their_own) {
+  unix_pair(SOCK_STREAM, pair);
+  pipe_pair(back);
+  handle(SIGUSR1, SA_RESTART);
+  block(SIGUSR1);
+  void *const how[] = {NULL, &pair[0], &pair[1]};
+  for (int i = 0; i < 3; ++i) {
+    pthread_t t = start(ppoll_here, how[i]);
+    hear(back[0]);
+    OK(pthread_kill(t, SIGUSR1));
+    finish(t);
+    say("%d", atomic_load(&handled));
+  }
+}
+
+/* -- signalfd */
+
+static void *read_signalfd(void *arg) {
+  struct signalfd_siginfo info;
+  const int fd = (int)(long)arg;
+  DO(read(fd, &info, sizeof info) == sizeof info);
+  say("%s code %d", signal_name((int)info.ssi_signo), info.ssi_code);
+  return NULL;
+}
+
+PLAY(signalfd_read_by_a_thread) {
+  block(SIGUSR1);
+  const sigset_t set = only(SIGUSR1);
+  const int fd = (int)MUST(signalfd(-1, &set, 0));
+  pthread_t t = start(read_signalfd, (void *)(long)fd);
+  let_block(t);
+  MUST(kill(getpid(), SIGUSR1));
+  finish(t);
+  MUST(kill(getpid(), SIGUSR1));
+  struct pollfd p = {fd, POLLIN, 0};
+  DO(poll(&p, 1, -1));
+  finish(start(read_signalfd, (void *)(long)fd));
+}
