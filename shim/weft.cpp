@@ -1,7 +1,6 @@
 // The `weft` command: turns options into the environment that the preloaded shim reads, and becomes the program.
 #include <CLI/CLI.hpp>
 #include <cerrno>
-#include <climits>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -11,20 +10,13 @@
 #include <vector>
 
 #include "doubt.hpp"
-#include "trace_file.hpp"
+#include "own_path.hpp"
 
 namespace {
 
-// This command's own file, links resolved.
-std::string own_path() {
-  char self[PATH_MAX];
-  const ssize_t n = readlink("/proc/self/exe", self, sizeof self);
-  return n > 0 ? std::string(self, static_cast<std::size_t>(n)) : std::string();
-}
-
 // What belongs to this command: beside it in a build tree, or installed in `installed`, a folder relative to that of the command.
 std::string find_own(const std::string& name, const std::string& installed) {
-  const std::string self = own_path(), folder = self.substr(0, self.rfind('/'));
+  const std::string folder = weft::command::own_folder();
   for (const std::string& place : {folder + "/" + name, folder + "/" + installed + "/" + name})
     if (access(place.c_str(), R_OK) == 0) return place;
   return {};
@@ -44,6 +36,7 @@ constexpr tool tools[] = {
     {"ps", "weft-inspect", "What each fiber and green thread of a running process does, a line each: ps PID"},
     {"bt", "weft-inspect", "Where each of them stands, its backtrace: bt PID [TID]"},
     {"top", "weft-inspect", "What a process does, again and again: switches, parks, who runs most: top PID"},
+    {"trace", "weft-inspect", "Make the trace of a process that was killed while it ran with --trace: trace FILE"},
 };
 
 int become(const tool& t, char** argv) {
@@ -52,7 +45,7 @@ int become(const tool& t, char** argv) {
     std::fprintf(stderr, "weft: %s, which does `weft %s`, is not installed with this command\n", t.program, t.word);
     return 127;
   }
-  setenv("WEFT_COMMAND_PATH", own_path().c_str(), 1);
+  setenv("WEFT_COMMAND_PATH", weft::command::own_path().c_str(), 1);
   execv(path.c_str(), argv);
   std::fprintf(stderr, "weft: %s: %s\n", path.c_str(), std::strerror(errno));
   return 126;
@@ -161,12 +154,6 @@ int main(int argc, char** argv) {
       if (word != "--") throw CLI::ExtrasError({word});
   });
   for (const tool& t : tools) app.add_subcommand(t.word, t.what);  // for --help
-  CLI::App* trace_command = app.add_subcommand(
-      "trace", "Make the trace of a process that was killed while it ran with --trace, from the file FILE.raw that it left.");
-  std::string trace_file, trace_to;
-  trace_command->add_option("file", trace_file, "FILE, or FILE.raw")->required();
-  trace_command->add_option("-o,--output", trace_to, "where to; FILE unless told");
   CLI11_PARSE(app, argc, argv);
-  if (trace_command->parsed()) return weft::command::convert_trace(trace_file, trace_to);
   return run(o);
 }

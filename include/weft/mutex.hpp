@@ -68,6 +68,7 @@ private:
   friend class condition_variable;
   friend class recursive_mutex;
   friend struct detail::task_access;
+  friend struct inspect::layout_access;
 
   bool lock_slowly(detail::nanos deadline, bool uncancellable);
   void hand_over() noexcept;

@@ -56,6 +56,7 @@ public:
 
 private:
   friend struct detail::task_access;
+  friend struct inspect::layout_access;
 
   struct WEFT_API place : detail::waiter {
     place(bool writes, shared_mutex& of) noexcept;

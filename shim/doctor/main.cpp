@@ -1,11 +1,11 @@
 // weft-doctor: what `weft doctor` and `weft explain` start. A program of its own, so that `weft run` stays small.
 #include <CLI/CLI.hpp>
-#include <climits>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
+#include "../own_path.hpp"
 #include "machine.hpp"
 #include "program.hpp"
 
@@ -13,17 +13,10 @@ using namespace weft::doctor;
 
 namespace {
 
-std::string own_path() {
-  char self[PATH_MAX];
-  const ssize_t n = readlink("/proc/self/exe", self, sizeof self);
-  return n > 0 ? std::string(self, static_cast<std::size_t>(n)) : std::string();
-}
-
 // Where `weft` put its own path for us, else beside us.
 std::string weft_path() {
   if (const char* told = std::getenv("WEFT_COMMAND_PATH")) return told;
-  const std::string self = own_path();
-  return self.substr(0, self.rfind('/')) + "/weft";
+  return weft::command::own_folder() + "/weft";
 }
 
 bool none_missing(const std::vector<finding>& findings) {
@@ -34,8 +27,7 @@ bool none_missing(const std::vector<finding>& findings) {
 
 int doctor() {
   std::vector<finding> kernel = kernel_findings();
-  const std::string self = own_path();
-  kernel.push_back(trial(weft_path(), self.substr(0, self.rfind('/')) + "/weft-trial"));
+  kernel.push_back(trial(weft_path(), weft::command::own_folder() + "/weft-trial"));
   std::printf("what this machine does for Weft %s\n", WEFT_VERSION);
   print(kernel);
   std::printf("limits\n");

@@ -34,6 +34,7 @@ fiber_base* fiber_spawn(hub& h, const fiber_ops* ops, std::size_t stack_size) no
   f->epoch = block.epoch;
   f->stack_log2 = block.stack_log2;
   f->site = __builtin_return_address(0);
+  f->created = h.cached_now;
   ++h.stats.fibers_created;
   ++h.live;
   core::make_ready(h, f);
@@ -55,6 +56,7 @@ void fiber_start(fiber_base* f) noexcept {
   if (!f->service) ++h.live;
   ++f->refs;  // the run's own
   f->site = __builtin_return_address(0);
+  f->created = h.cached_now;
   core::make_ready(f);
   f->state = fiber_state::created;
   if (h.traced) [[unlikely]]

@@ -18,6 +18,7 @@ namespace {
 using detail::fiber_extra;
 using detail::outcome;
 
+// Of one that ended by one.
 std::exception_ptr& exception_of(fiber_base* f) noexcept { return *reinterpret_cast<std::exception_ptr*>(&f->exception); }
 static_assert(sizeof(std::exception_ptr) == sizeof(void*));
 
@@ -39,8 +40,8 @@ void dispose(fiber_base* f) noexcept {
     f->observed = true;
     report_failure(f, std::make_exception_ptr(out_of_stacks()));
   }
-  f->result = f->result == outcome::cancelled ? outcome::cancelled : outcome::none;
-  if (f->exception != nullptr) {
+  const outcome before = std::exchange(f->result, f->result == outcome::cancelled ? outcome::cancelled : outcome::none);
+  if (before == outcome::exception) {
     const std::exception_ptr failure = std::exchange(exception_of(f), nullptr);
     if (!f->observed) report_failure(f, failure);
   }
@@ -91,8 +92,7 @@ void run_body(fiber_base* f) {
   } catch (const abi::__forced_unwind&) {
     throw;
   } catch (...) {
-    exception_of(f) = std::current_exception();
-    f->result = outcome::exception;
+    note_exception(f);
   }
 }
 
@@ -144,6 +144,11 @@ void require_home(const fiber_base* f) {
 
 void (*destroy_fiber_locals)(void* locals) noexcept = nullptr;
 void (*invoke_on_own_thread)(fiber_base* f) = nullptr;
+
+void note_exception(fiber_base* f) noexcept {
+  new (&f->exception) std::exception_ptr(std::current_exception());
+  f->result = outcome::exception;
+}
 
 void hand_on_thrown(fiber_base* from, fiber_base* to) {
   *reinterpret_cast<std::exception_ptr*>(&extra_of(to).thrown) = take_thrown(from);
@@ -223,7 +228,7 @@ std::exception_ptr any_fiber::exception() const {
   if (!done()) return nullptr;
   f_->observed = true;
   if (f_->result == outcome::no_stack) return std::make_exception_ptr(out_of_stacks());
-  return core::exception_of(f_);
+  return f_->result == outcome::exception ? core::exception_of(f_) : nullptr;
 }
 
 void any_fiber::throw_no_fiber() { throw no_fiber(); }

@@ -81,7 +81,7 @@ hub* hub_open(void* memory, detail::carrier* block, eh_globals* eh, int* errno_a
   h->main.is_main = true;
   h->main.state = fiber_state::running;
   h->main.unlisted = false;
-  h->cached_now = h->last_trim = sys::monotonic_ns();
+  h->cached_now = h->last_trim = h->main.created = sys::monotonic_ns();
   h->timers.start(h->cached_now);
   h->timers.nearing = sleeper_nears;
   return h;

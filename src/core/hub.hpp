@@ -57,7 +57,7 @@ struct fiber_extra {
   const char* name = nullptr;
   void* thrown = nullptr;         // exception_ptr storage of throw_in
   void* locals = nullptr;         // fiber_local values
-  void* greenlets = nullptr;      // its tree (core/greenlet.cpp)
+  void* greenlets = nullptr;      // its tree (core/greenlet_tree.cpp)
   void (*free)(fiber_extra*) noexcept = nullptr;
 };
 
@@ -197,7 +197,7 @@ extern void (*fiber_body)(fiber_base* f) noexcept;
 // layers'. May be called twice: it leaves nothing to do.
 extern void (*fiber_dispose)(fiber_base* f) noexcept;
 inline bool leaves_something(const fiber_base* f) noexcept {
-  return f->exception != nullptr || f->extra != nullptr || f->result == detail::outcome::no_stack ||
+  return f->result == detail::outcome::exception || f->extra != nullptr || f->result == detail::outcome::no_stack ||
          (f->result == detail::outcome::value && f->ops->destroy != nullptr);
 }
 // What becomes of a green thread when it is over and nobody stands on its stack any more, and of its block when nobody refers to it.
@@ -233,7 +233,7 @@ void each_fiber(hub& h, F&& fn) {
   if (h.block->current->unlisted) fn(h.block->current);
 }
 
-// Where a fiber stands when that is not its own stack but a greenlet's. Set by greenlet.cpp; only asked for the sanitizers' sake.
+// Where a fiber stands when that is not its own stack but a greenlet's. Set by greenlet_tree.cpp; only asked for the sanitizers' sake.
 struct standing {
   const void* bottom;
   std::size_t size;

@@ -91,6 +91,9 @@ void release_after_end(fiber_base* f) noexcept;
 // Runs fn() in a new fiber of the hub, from any thread. False when the hub has ended.
 bool post_function(detail::hub_state& state, std::function<void()> fn);
 
+// In a handler: the fiber has ended by what is being handled.
+void note_exception(fiber_base* f) noexcept;
+
 // Reports a failure nobody asked about, through on_error's handler.
 void report_failure(fiber_base* f, const std::exception_ptr& failure) noexcept;
 

@@ -8,6 +8,7 @@
 #include <linux/futex.h>
 #include <ucontext.h>
 
+#include "core/trace.hpp"
 #include "sys/clock.hpp"
 #include "sys/own_handlers.hpp"
 #include "sys/syscall.hpp"
@@ -28,6 +29,7 @@ struct {
   const hub* of = nullptr;
   std::uint64_t progress = 0;
   long system_call = -1;
+  nanos lasted = 0;
   probe_answer answer;
 } question;
 std::uint32_t last_number = 0;
@@ -62,6 +64,7 @@ void on_probe(int, siginfo_t* info, void* context) {
     a.same = detail::try_hub() == question.of && progress_of(*question.of) == question.progress;
     if (a.same) {
       note_fiber(a, detail::current_fiber());
+      if (hub* h = detail::try_hub(); h->traced) trace::stall(*h, question.lasted, question.system_call);
       _Unwind_Backtrace(note_frame, &a.trace);
       for (int i = 0; i < a.trace.count; ++i)
         if (a.trace.at[i] == reinterpret_cast<void*>(c.uc_mcontext.gregs[REG_RIP])) a.first = i;
@@ -83,11 +86,12 @@ int unused_signal() noexcept {
   return 0;
 }
 
-bool ask(hub& h, int tid, int number, std::uint64_t progress, long system_call) noexcept {
+bool ask(hub& h, int tid, int number, std::uint64_t progress, nanos lasted, long system_call) noexcept {
   question.answer = {};
   question.of = &h;
   question.progress = progress;
   question.system_call = system_call;
+  question.lasted = lasted;
   if (++last_number == 0) ++last_number;
   __atomic_store_n(&question.asked, last_number, __ATOMIC_RELEASE);
   siginfo_t info{};
@@ -136,7 +140,7 @@ void prepare_probe() noexcept {
   _Unwind_Backtrace(note_frame, &warm);
 }
 
-probe_answer probe(hub& h, int tid, std::uint64_t progress) noexcept {
+probe_answer probe(hub& h, int tid, std::uint64_t progress, nanos lasted) noexcept {
   const int number = unused_signal();
   if (number == 0) return {};
   sys::note_own_handler(reinterpret_cast<const void*>(on_probe));
@@ -145,7 +149,7 @@ probe_answer probe(hub& h, int tid, std::uint64_t progress) noexcept {
   mine.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
   sigfillset(&mine.sa_mask);
   if (sigaction(number, &mine, &before) != 0) return {};
-  if (!ask(h, tid, number, progress, waiting_in(tid))) return {};  // the handler stays: the signal may still arrive
+  if (!ask(h, tid, number, progress, lasted, waiting_in(tid))) return {};  // the handler stays: the signal may still arrive
   question.answer.answered = true;
   struct sigaction now {};
   if (sigaction(number, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == on_probe)

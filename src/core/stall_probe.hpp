@@ -32,8 +32,8 @@ inline std::uint64_t progress_of(const hub& h) noexcept {
          __atomic_load_n(&h.stats.polls, __ATOMIC_RELAXED);
 }
 
-// Asks the hub's thread what it is doing. Waits at most a fifth of a second for the answer.
-probe_answer probe(hub& h, int tid, std::uint64_t progress) noexcept;
+// Asks the hub's thread, which has stood still for `lasted`, what it is doing. Waits at most a fifth of a second for the answer.
+probe_answer probe(hub& h, int tid, std::uint64_t progress, nanos lasted) noexcept;
 // To be called once, outside of any signal handler, before the first probe.
 void prepare_probe() noexcept;
 

@@ -145,6 +145,18 @@ void note(hub& h, kind what, const fiber_base* f, std::uint8_t detail = 0, std::
 
 void note_hub(hub& h, kind what, std::uint64_t about) noexcept { note_all(h, what, 0, 0, 0, about); }
 
+void note_words(hub& h, const fiber_base* f, const char* text) noexcept {
+  for (std::size_t at = 0; text[at] != 0 && at < most_letters;) {
+    char piece[letters_in_piece] = {};
+    for (std::size_t i = 0; i < letters_in_piece && text[at] != 0; ++i) piece[i] = text[at++];
+    std::uint64_t about;
+    std::uint32_t name;
+    sys::copy(&about, piece, sizeof about);
+    sys::copy(&name, piece + sizeof about, sizeof name);
+    note(h, kind::words, f, 0, about, name);
+  }
+}
+
 std::size_t copy_text(char* to, std::size_t size, const char* from) noexcept {
   std::size_t n = 0;
   for (; n + 1 < size && from[n] != 0; ++n) to[n] = from[n];
@@ -243,7 +255,8 @@ void park(hub& h, const waiter& w, detail::nanos deadline) noexcept {
   if (!has_page(h, w.fiber)) return;
   const std::uint32_t name = name_of(w.reason);
   if (deadline != detail::never) note(h, kind::until, w.fiber, 0, deadline);
-  note(h, kind::park, w.fiber, static_cast<std::uint8_t>(t.about_what), t.about, name);
+  if (t.about_what == about_name) note_words(h, w.fiber, reinterpret_cast<const char*>(t.about));
+  note(h, kind::park, w.fiber, static_cast<std::uint8_t>(t.about_what), t.about_what == about_name ? 0 : t.about, name);
   t.about_what = 0;
 }
 
@@ -302,6 +315,10 @@ void done(hub& h, const fiber_base* maker, long result) noexcept { note(h, kind:
 void signal(int number) noexcept {
   hub* h = detail::try_hub();
   if (h != nullptr && h->traced) note(*h, kind::signal, h->block->current, 0, static_cast<std::uint64_t>(number));
+}
+
+void stall(hub& h, detail::nanos lasted, long system_call) noexcept {
+  note(h, kind::stall, h.block->current, 0, lasted, system_call < 0 ? 0 : static_cast<std::uint32_t>(system_call) + 1);
 }
 
 void label(hub& h, const fiber_base* f, const char* text, std::uint32_t tid) noexcept {

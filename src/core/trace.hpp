@@ -28,6 +28,7 @@ void remote(hub& h, remote_node& n) noexcept;
 void offload(hub& h, long call, offloaded_to to) noexcept;
 void done(hub& h, const fiber_base* maker, long result) noexcept;
 void signal(int number) noexcept;       // on the thread that it came to
+void stall(hub& h, detail::nanos lasted, long system_call) noexcept;  // likewise; no call: negative
 
 // What the next park of the running fiber is about.
 inline void about(hub& h, about_what what, std::uint64_t value) noexcept {
@@ -36,6 +37,18 @@ inline void about(hub& h, about_what what, std::uint64_t value) noexcept {
   h.tracer.about_what = what;
   h.tracer.about = value;
 }
+
+// The same with a name, for as long as this lives: it is read when the fiber parks.
+class about_named {
+public:
+  about_named(hub& h, const char* name) noexcept : hub_(h) { about(h, about_name, reinterpret_cast<std::uint64_t>(name)); }
+  ~about_named() { about(hub_, about_nothing, 0); }
+  about_named(const about_named&) = delete;
+  about_named& operator=(const about_named&) = delete;
+
+private:
+  hub& hub_;
+};
 
 // What a fiber is called; `tid` of a green thread. May be called again.
 void label(hub& h, const fiber_base* f, const char* text, std::uint32_t tid) noexcept;

@@ -28,12 +28,17 @@ enum class kind : std::uint8_t {
   offload,  // who's call goes to somebody who can wait; about: the call's number; detail: an offloaded_to
   done,     // that call is over; about: its result
   signal,   // about: a signal's number, which came to Weft while who ran
+  words,    // before a park: a piece of what it is about, in `name` and `about`; several may follow each other
+  stall,    // the watchdog found the hub standing still while who ran; about: for how long, name: in which system call + 1, 0: in none
 };
+inline constexpr kind last_kind = kind::stall;
 
 enum turn_over : std::uint8_t { yielded, preempted, seen };  // seen: it was ready when the recording began
 enum offloaded_to : std::uint8_t { to_ring, to_thread };
 // What record::about of a park is, in `detail`.
-enum about_what : std::uint8_t { about_nothing, about_descriptor, about_futex, about_call };
+enum about_what : std::uint8_t { about_nothing, about_descriptor, about_futex, about_call, about_name };
+// Of `words`, so many letters are in a piece, and so many are kept of all.
+inline constexpr std::size_t letters_in_piece = 12, most_letters = 60;
 // Of a run, in `detail`: it is Weft's own fiber, whose running is the hub's work.
 inline constexpr std::uint8_t of_the_hub = 1;
 

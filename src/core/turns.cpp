@@ -127,6 +127,7 @@ namespace {
   f->epoch = epoch;
   f->in_task = true;
   f->site = site;
+  f->created = h.cached_now;
   return f;
 }
 

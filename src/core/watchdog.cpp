@@ -56,7 +56,7 @@ report tell_stall(hub& h, int tid, std::uint64_t progress, nanos lasted) {
   long nr = waiting_in(tid);
   for (int again = 0; again < 2 && nr >= 0; ++again)
     if (waiting_in(tid) != nr) nr = -1;
-  const probe_answer a = probe(h, tid, progress);
+  const probe_answer a = probe(h, tid, progress, lasted);
   r.fiber = a.name;
   r.text = "weft: the hub of thread " + std::to_string(tid) + " has not turned for " + milliseconds(lasted) + ": ";
   if (a.fiber != nullptr) {

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "core/hub_state.hpp"
+#include "core/trace.hpp"
 #include "dns/service_fiber.hpp"
 #include "sys/features.hpp"
 #include "sys/syscall.hpp"
@@ -171,7 +172,10 @@ detail::wake resolver::ask(const std::string& name, std::span<const int> types, 
     detail::waiter w("dns");
     j->parked = &w;
     ++asking_;
-    why = detail::park(home_, w);
+    {
+      const core::trace::about_named told(home_, name.c_str());
+      why = detail::park(home_, w);
+    }
     --asking_;
     j->parked = nullptr;
     // Nobody is left who wants what is in flight.

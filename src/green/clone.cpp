@@ -106,6 +106,7 @@ long make_thread(hub& h, const wanted_thread& w, const door_frame* frame, const 
   f.thread_pointer = (w.flags & CLONE_SETTLS) != 0 ? w.tls : h.fs;
   f.context = suspended;
   f.site = reinterpret_cast<const patch::call_frame*>(frame)->site;
+  f.created = h.cached_now;
   t->alive = true;
   if ((w.flags & CLONE_CHILD_CLEARTID) != 0) t->clear_tid = reinterpret_cast<std::uint32_t*>(w.child_tid);
   if ((w.flags & CLONE_PARENT_SETTID) != 0) io::store_word(reinterpret_cast<void*>(w.parent_tid), t->tid);

@@ -64,12 +64,14 @@ std::string heading(const context& c, const standing& s) {
     out = std::string(words::kind(f)) + " " + c.w.id(f);
     if (!c.w.name(f).empty()) out += " \"" + c.w.name(f) + "\"";
   } else {
-    out = grouped(s.who.size()) + " " + (f.kind == fiber_kind::fiber ? "fibers" : f.kind == fiber_kind::task ? "tasks" : "threads") + ":";
+    out = grouped(s.who.size()) + " " + (f.kind == fiber_kind::main ? "thread" : words::kind(f)) + "s:";
     for (std::size_t i = 0; i < s.who.size() && i < ids_shown; ++i) out += " " + c.w.id(*s.who[i]);
     if (s.who.size() > ids_shown) out += " ...";
   }
   out += "\n    " + c.w.state(f);
-  const std::string what = s.who.size() == 1 ? c.w.waits_for(f) : printable(f.wait.reason);
+  const bool suspended = f.state == fiber_state::suspended;
+  if (suspended && s.who.size() == 1) out += ", of " + c.w.fiber_at(f.owner);
+  const std::string what = suspended ? "" : s.who.size() == 1 ? c.w.waits_for(f) : printable(f.wait.reason);
   if (!what.empty()) out += " in " + what;
   std::uint64_t least = ~std::uint64_t{0}, most = 0;
   for (const fiber* each : s.who) {
@@ -143,7 +145,7 @@ int bt(const bt_options& o) {
     if (const auto at = seen.registers_of(f, m, r.at())) s.frames = u.walk(*at, f.stack, o.frames);
     if (!o.whole) s.frames = without_own(c, std::move(s.frames));
     // By the state, the reason, who awaits whom, and the addresses of all frames.
-    std::string key = std::string(words::kind(f)) + "/" + w.state(f) + "/" + f.wait.reason + (f.wait.holder != 0 ? hex(f.wait.futex) : "");
+    std::string key = std::string(words::kind(f)) + "/" + w.state(f) + "/" + f.wait.reason + (f.wait.lock != 0 ? hex(f.wait.lock) : "");
     for (const awaiting& a : f.awaits) key += "/" + a.function + ":" + std::to_string(a.line);
     std::vector<address> pcs;
     for (const frame& each : s.frames) pcs.push_back(each.pc);

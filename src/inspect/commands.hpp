@@ -1,4 +1,4 @@
-// The commands, after their options were read.
+// The commands, after their options were read. Each answers with the exit status; those that look into a process throw failure.
 #pragma once
 
 #include <string>
@@ -29,5 +29,11 @@ struct top_options {
   unsigned rows = 10;
 };
 int top(const top_options& o);
+
+struct killed_trace_options {
+  std::string file;                // FILE, or FILE.raw
+  std::string to;                  // empty: FILE
+};
+int killed_trace(const killed_trace_options& o);
 
 }  // namespace weft::inspect

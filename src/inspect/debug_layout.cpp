@@ -9,6 +9,8 @@
 #include "io/futex_table.hpp"
 #include "patch/unwind_table.hpp"
 #include "weft/detail/turns.hpp"
+#include "weft/mutex.hpp"
+#include "weft/shared_mutex.hpp"
 
 namespace weft::inspect {
 
@@ -18,6 +20,10 @@ struct layout_access {
   static constexpr std::size_t fd_page_count = offsetof(core::fd_table, page_count_);
   static constexpr std::size_t fds_of_a_page = core::fd_table::page_mask + 1;
   static constexpr std::size_t stacks_in_use = offsetof(core::stack_pool, in_use_);
+  static constexpr std::size_t mutex_home = offsetof(mutex, home_), mutex_owner = offsetof(mutex, owner_),
+                               mutex_waiters = offsetof(mutex, waiters_);
+  static constexpr std::size_t shared_home = offsetof(shared_mutex, home_), shared_writer = offsetof(shared_mutex, writer_),
+                               shared_readers = offsetof(shared_mutex, readers_), shared_waiters = offsetof(shared_mutex, waiters_);
 };
 
 namespace {
@@ -115,6 +121,9 @@ constexpr layout_number numbers[] = {
     WEFT_FIBER(call),
     WEFT_FIBER(extra),
     WEFT_FIBER(site),                 // return address of spawn
+    WEFT_FIBER(created),              // hub.cached_now then; not any more once fiber.result is `exception`
+    WEFT_FIBER(result),
+    WEFT_NUMBER("fiber.result:exception", detail::outcome::exception),
     WEFT_FIBER(all_next),
     WEFT_FIBER(all_prev),
     WEFT_FIBER(completion),           // a list of wait_nodes: who joins it
@@ -153,6 +162,15 @@ constexpr layout_number numbers[] = {
     WEFT_MEMBER(wait_node, next),     // waiters and fd_nodes begin with one; lists are rings through their head
     WEFT_MEMBER(wait_node, prev),
     WEFT_MEMBER(wait_node, notify),
+
+    // -- Weft's own locks, found by the list in which their waiters stand
+    WEFT_NUMBER("mutex.home", layout_access::mutex_home),
+    WEFT_NUMBER("mutex.owner", layout_access::mutex_owner),
+    WEFT_NUMBER("mutex.waiters", layout_access::mutex_waiters),
+    WEFT_NUMBER("shared_mutex.home", layout_access::shared_home),
+    WEFT_NUMBER("shared_mutex.owner", layout_access::shared_writer),
+    WEFT_NUMBER("shared_mutex.readers", layout_access::shared_readers),
+    WEFT_NUMBER("shared_mutex.waiters", layout_access::shared_waiters),
 
     // -- descriptors: hub.fds.pages is an array of pages (null: not used) of entries
     WEFT_NUMBER("fd_table:page_entries", layout_access::fds_of_a_page),
@@ -193,6 +211,9 @@ constexpr layout_number numbers[] = {
     {"greenlet.context", core::greenlet_context_at, 8},      // as a fiber's
     {"greenlet.parent", core::greenlet_parent_at, 8},
     {"greenlet.is_root", core::greenlet_is_root_at, 1},      // the fiber's own stack
+    {"greenlet.lent", core::greenlet_lent_at, 1},            // a generator: runs as a part of whoever asks it
+    {"greenlet.stack_log2", core::greenlet_stack_log2_at, 1},
+    {"greenlet.stk", core::greenlet_stk_at, 8},              // a stack
     {"greenlet.next", core::greenlet_next_at, 8},
 
     // -- coroutines

@@ -32,42 +32,6 @@ private:
 
 }  // namespace
 
-offsets::offsets(const layout& l) {
-  const struct {
-    std::uint32_t* where;
-    const char* name;
-  } wanted[] = {
-      {&next_hub, "hub.next_hub"}, {&hub_thread, "hub.thread"}, {&hub_block, "hub.block"}, {&hub_main, "hub.main"},
-      {&hub_ready_first, "hub.ready_first"}, {&hub_idler, "hub.idler"}, {&hub_driver, "hub.tasks.driver"},
-      {&hub_sleeping, "hub.sleeping"}, {&hub_program_threads, "hub.program_threads"}, {&hub_cached_now, "hub.cached_now"},
-      {&hub_live, "hub.live"}, {&hub_pages, "hub.fds.pages"}, {&hub_page_count, "hub.fds.page_count"},
-      {&switches, "hub.stats.other_switches"}, {&parks, "hub.stats.parks"}, {&polls, "hub.stats.polls"},
-      {&blocked_polls, "hub.stats.blocked_polls"}, {&io_events, "hub.stats.io_events"},
-      {&timers_fired, "hub.stats.timers_fired"}, {&remote_wakes, "hub.stats.remote_wakes"},
-      {&offloads, "hub.stats.offloads"}, {&created, "hub.stats.fibers_created"}, {&carrier_current, "carrier.current"},
-      {&fiber_size, "fiber:size"}, {&next, "fiber.next"}, {&context, "fiber.context"}, {&parked, "fiber.parked"},
-      {&stk, "fiber.stk"}, {&thread_pointer, "fiber.thread_pointer"}, {&leaf, "fiber.leaf"}, {&epoch, "fiber.epoch"},
-      {&state, "fiber.state"}, {&stack_log2, "fiber.stack_log2"}, {&cancelled, "fiber.cancel_requested"},
-      {&flags, "fiber.flags"}, {&extra, "fiber.extra"}, {&site, "fiber.site"}, {&all_next, "fiber.all_next"},
-      {&completion, "fiber.completion"}, {&extra_name, "extra.name"}, {&is_unlisted, "fiber.flags:unlisted"},
-      {&is_in_task, "fiber.flags:in_task"}, {&is_main, "fiber.flags:is_main"}, {&is_service, "fiber.flags:service"},
-      {&is_green, "fiber.flags:green"}, {&waiter_size, "waiter:size"}, {&waiter_fiber, "waiter.fiber"},
-      {&reason, "waiter.reason"}, {&since, "waiter.since"}, {&result, "waiter.result"}, {&awaited, "waiter.awaited"},
-      {&deadline, "waiter.timer.deadline"}, {&timer_position, "waiter.timer.position"}, {&link_next, "wait_node.next"},
-      {&pending, "waiter.result:pending"}, {&page_entries, "fd_table:page_entries"}, {&entry_size, "fd_entry:size"},
-      {&entry_waiters, "fd_entry.waiters"}, {&events, "fd_node.events"}, {&target, "fd_node.target"},
-      {&buckets, "futex_table:buckets"}, {&bucket_size, "futex_bucket:size"}, {&bucket_first, "futex_bucket.first"},
-      {&node_after, "futex_node.after"}, {&node_target, "futex_node.target"}, {&node_address, "futex_node.address"},
-      {&node_kind, "futex_node.kind"}, {&thread_fiber, "thread.fiber"}, {&thread_tid, "thread.tid"},
-      {&thread_clear_tid, "thread.clear_tid"},
-      {&thread_rare, "thread.rare"}, {&rare_name, "thread_rare.name"}, {&rare_named, "thread_rare.named"}, {&stack_base, "stack.base"},
-      {&suspended_size, "suspended:size"}, {&resume_at, "suspended.resume_at"}, {&frame_pointer, "suspended.frame_pointer"},
-      {&suspension_frame, "suspension.frame"}, {&promise_at, "promise:at"}, {&promise_parent, "promise.parent"},
-      {&promise_function, "promise.function"}, {&promise_line, "promise.line"},
-  };
-  for (const auto& w : wanted) *w.where = l[w.name];
-}
-
 std::vector<hub> reader::hubs() {
   std::vector<hub> out;
   const auto u64 = [&](address h, std::uint32_t offset) { return memory_.get_or<std::uint64_t>(h + offset); };
@@ -82,6 +46,7 @@ std::vector<hub> reader::hubs() {
     one.sleeping = memory_.get_or<std::uint32_t>(h + at_.hub_sleeping) != 0;
     one.program_threads = memory_.get_or<bool>(h + at_.hub_program_threads);
     one.cached_now = u64(h, at_.hub_cached_now);
+    one.virtual_now = memory_.get_or<bool>(h + at_.hub_virtual_time) ? u64(h, at_.hub_virtual_now) : 0;
     one.live = u64(h, at_.hub_live);
     one.parks = u64(h, at_.parks);
     one.switches = one.parks + u64(h, at_.switches);
@@ -108,6 +73,11 @@ range reader::stack_of(const fiber& f, std::uint8_t flags, address stk, std::uin
     // libc keeps the thread's control block at the top of its stack.
     return f.context != 0 && f.context < stk ? range{f.context, stk} : range{0, stk};
   }
+  return slot_of(stk, log2);
+}
+
+// Of a stack of the pool's.
+range reader::slot_of(address stk, std::uint8_t log2) {
   if (stk == 0 || log2 >= 48) return {};
   const address base = memory_.get_or<address>(stk + at_.stack_base) & ~address{7};
   return base != 0 ? range{base, base + (address{1} << log2)} : range{};
@@ -133,6 +103,8 @@ fiber reader::read_fiber(address where, std::size_t index) {
   f.context = b.get<address>(at_.context);
   f.site = b.get<address>(at_.site);
   f.extra = b.get<address>(at_.extra);
+  // A fiber that fails keeps the exception there while it ends.
+  if (b.get<std::uint8_t>(at_.fiber_result) != at_.by_exception) f.created = b.get<std::uint64_t>(at_.made);
   if (f.state == fiber_state::parked) f.wait.waiter = b.get<address>(at_.parked);
   if (f.kind == fiber_kind::task) f.leaf = b.get<address>(at_.leaf);
   f.stack = stack_of(f, flags, b.get<address>(at_.stk), b.get<std::uint8_t>(at_.stack_log2));
@@ -170,6 +142,43 @@ std::vector<fiber> reader::fibers(const hub& h, std::size_t index) {
   const auto behind_main = out.begin() + (out.empty() ? 0 : 1);
   std::reverse(behind_main, std::find_if(behind_main, out.end(), [](const fiber& f) { return !f.listed; }));
   return out;
+}
+
+void reader::add_greenlets(std::vector<fiber>& all) {
+  const std::size_t fibers = all.size();
+  for (std::size_t i = 0; i < fibers; ++i) {
+    const fiber owner = all[i];
+    const auto tree = owner.extra != 0 ? memory_.get_or<address>(owner.extra + at_.extra_greenlets) : 0;
+    if (tree == 0) continue;
+    const auto current = memory_.get_or<address>(tree + at_.tree_current);
+    std::unordered_set<address> seen;
+    for (auto g = memory_.get_or<address>(tree + at_.tree_live); g != 0 && all.size() < most_fibers && seen.insert(g).second;
+         g = memory_.get_or<address>(g + at_.greenlet_next))
+      if (g != current) all.push_back(read_greenlet(g, owner));
+    // The fiber's own stack stands last of all in the chain of parents.
+    address root = current;
+    for (std::size_t n = 0; root != 0 && n < most_awaits && !memory_.get_or<bool>(root + at_.greenlet_is_root); ++n)
+      root = memory_.get_or<address>(root + at_.greenlet_parent);
+    if (root != 0 && root != current && memory_.get_or<bool>(root + at_.greenlet_is_root)) all.push_back(read_greenlet(root, owner));
+  }
+}
+
+fiber reader::read_greenlet(address where, const fiber& owner) {
+  fiber g;
+  g.at = where;
+  g.hub = owner.hub;
+  g.state = fiber_state::suspended;
+  g.service = owner.service;
+  g.owner = owner.at;
+  g.context = memory_.get_or<address>(where + at_.greenlet_context);
+  if (memory_.get_or<bool>(where + at_.greenlet_is_root)) {
+    g.kind = fiber_kind::own_stack;
+    g.stack = owner.stack;
+    return g;
+  }
+  g.kind = memory_.get_or<bool>(where + at_.greenlet_lent) ? fiber_kind::generator : fiber_kind::greenlet;
+  g.stack = slot_of(memory_.get_or<address>(where + at_.greenlet_stack), memory_.get_or<std::uint8_t>(where + at_.greenlet_stack_log2));
+  return g;
 }
 
 void reader::fetch_stacks(const std::vector<fiber>& all, std::size_t most) {
@@ -262,34 +271,6 @@ void reader::find_joins(const std::vector<fiber>& all, const by_waiter& waiters)
   }
 }
 
-// A pthread mutex begins with the word that its waiters wait on; then come how often it is held, the holder's id, how many use it, and its
-// kind (glibc's struct __pthread_mutex_s). Other locks have other things there: whoever is named must be a thread of this process.
-void reader::find_holders(std::vector<fiber>& all) {
-  std::unordered_set<std::uint32_t> known;
-  for (const fiber& f : all)
-    if (f.tid != 0) known.insert(f.tid);
-  std::unordered_map<address, address> joined;
-  for (const fiber& f : all)
-    if (f.tid_word != 0) joined[f.tid_word] = f.at;
-  for (const pid_t t : process_.threads()) known.insert(static_cast<std::uint32_t>(process_.inner_id(t)));
-  for (fiber& f : all) {
-    if (f.wait.futex == 0) continue;
-    if (const auto j = joined.find(f.wait.futex); j != joined.end()) {
-      f.wait.joins = j->second;
-      continue;
-    }
-    struct {
-      std::uint32_t lock, count, owner, users, kind;
-    } mutex{};
-    if (!memory_.read(f.wait.futex, &mutex, sizeof mutex)) continue;
-    constexpr std::uint32_t tid_bits = 0x3fffffff, contended = 2, any_kind = 0x3ff;
-    if (mutex.lock != contended && known.contains(mutex.lock & tid_bits))
-      f.wait.holder = mutex.lock & tid_bits;  // priority-inheriting and robust ones have it in the word itself
-    else if (mutex.lock == contended && mutex.kind <= any_kind && mutex.users != 0 && known.contains(mutex.owner))
-      f.wait.holder = mutex.owner;
-  }
-}
-
 void reader::describe(std::vector<fiber>& all) {
   for (fiber& f : all) {
     read_names(f);
@@ -305,7 +286,8 @@ void reader::find_targets(const std::vector<hub>& hubs, std::vector<fiber>& all)
   for (const hub& h : hubs) find_descriptors(h, waiters);
   find_futexes(waiters);
   find_joins(all, waiters);
-  find_holders(all);
+  find_own_locks(hubs, all, waiters);
+  find_pthread_locks(all);
 }
 
 }  // namespace weft::inspect

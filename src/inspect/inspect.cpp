@@ -1,4 +1,5 @@
-// weft-inspect: what `weft ps`, `weft bt` and `weft top` become. A program of its own, so that `weft run` loads nothing of what these need.
+// weft-inspect: what `weft ps`, `weft bt`, `weft top` and `weft trace` become. A program of its own, so that `weft run` loads nothing of
+// what these need.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
@@ -8,7 +9,7 @@
 
 int main(int argc, char** argv) {
   using namespace weft::inspect;
-  CLI::App app{"Looks into a running program: its fibers and green threads", "weft"};
+  CLI::App app{"Looks into a program: its fibers and green threads, what they do and what they did", "weft"};
   app.require_subcommand(1);
 
   ps_options ps_asked;
@@ -35,10 +36,17 @@ int main(int argc, char** argv) {
   top_command->add_option("-n,--count", top_asked.count, "so many looks, then end");
   top_command->add_option("--rows", top_asked.rows, "so many of the busiest")->check(CLI::Range(1u, 10'000u));
 
+  killed_trace_options trace_asked;
+  CLI::App* trace_command = app.add_subcommand(
+      "trace", "Make the trace of a process that was killed while it ran with --trace, from the file FILE.raw that it left");
+  trace_command->add_option("file", trace_asked.file, "FILE, or FILE.raw")->required();
+  trace_command->add_option("-o,--output", trace_asked.to, "where to; FILE unless told");
+
   CLI11_PARSE(app, argc, argv);
   try {
     if (ps_command->parsed()) return ps(ps_asked);
     if (bt_command->parsed()) return bt(bt_asked);
+    if (trace_command->parsed()) return killed_trace(trace_asked);
     return top(top_asked);
   } catch (const std::exception& e) {
     std::fflush(stdout);

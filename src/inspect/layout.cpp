@@ -92,7 +92,8 @@ layout::layout(const process& p, memory& m) {
   if (m.refused() != 0) p.refuse(m.refused());
   const std::string who = "process " + std::to_string(p.pid()) + " (" + p.name() + ")";
   if (at == 0)
-    throw failure(who + " does not run under Weft: there is no libweft.so in it.\nStart it by `weft run -- PROGRAM`, or link it with Weft");
+    throw failure(who + " does not run under Weft: there is no libweft.so in it (`weft run -- PROGRAM` starts a program so, " +
+                  "`weft explain PROGRAM` says whether that can be)");
   const auto header = m.get_or<layout_header>(at);
   if (std::memcmp(header.magic, layout_magic, sizeof layout_magic) != 0 || header.version != layout_version ||
       header.number_size < sizeof(layout_number) || header.root_size < sizeof(layout_root))

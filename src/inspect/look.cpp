@@ -93,6 +93,7 @@ void look::read_fibers(reader& r, std::size_t stack_bytes) {
     auto more = r.fibers(hubs[i], i);
     std::move(more.begin(), more.end(), std::back_inserter(fibers));
   }
+  r.add_greenlets(fibers);
   r.fetch_stacks(fibers, stack_bytes);
 }
 

@@ -40,15 +40,17 @@ public:
   std::uint64_t worked = 0;            // CPU time of that, in nanoseconds: the rest is other processes' on a busy machine
   std::size_t copied = 0;              // bytes of it meanwhile
 
+  // As the hub of a fiber has it.
+  std::uint64_t now_of(const fiber& f) const { return hubs[f.hub].virtual_now != 0 ? hubs[f.hub].virtual_now : now; }
   bool is_running(const fiber& f) const { return hubs[f.hub].current == f.at; }
   // Of a fiber, where it is suspended or runs; nothing when that is not known.
   std::optional<registers> registers_of(const fiber& f, memory& m, const offsets& at) const;
-  // How long a parked fiber has waited.
-  std::uint64_t waited(const fiber& f) const {
-    return f.wait.since != 0 && now > f.wait.since ? now - f.wait.since : 0;
-  }
+  // How long a parked fiber has waited, and how old a fiber is; 0: not known.
+  std::uint64_t waited(const fiber& f) const { return since(f, f.wait.since); }
+  std::uint64_t age(const fiber& f) const { return since(f, f.created); }
 
 private:
+  std::uint64_t since(const fiber& f, std::uint64_t then) const { return then != 0 && now_of(f) > then ? now_of(f) - then : 0; }
   void read_fibers(reader& r, std::size_t stack_bytes);
   const os_thread* thread_of(const hub& h) const;
 };

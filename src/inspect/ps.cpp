@@ -14,9 +14,13 @@ namespace {
 // "3 threads: 1 running, 2 parked".
 std::string summary(const process& p, const look& seen) {
   std::map<std::string, std::size_t> states;
-  std::size_t shown = 0, threads = 0;
+  std::size_t shown = 0, threads = 0, suspended = 0;
   for (const fiber& f : seen.fibers) {
     if (f.service) continue;
+    if (f.state == fiber_state::suspended) {
+      if (f.kind != fiber_kind::own_stack) ++suspended;
+      continue;
+    }
     ++shown;
     if (f.green) ++threads;
     ++states[words::plain_state(f)];
@@ -30,6 +34,7 @@ std::string summary(const process& p, const look& seen) {
     out += between + grouped(count) + " " + state;
     between = ", ";
   }
+  if (suspended != 0) out += "; " + grouped(suspended) + (suspended == 1 ? " suspended greenlet" : " suspended greenlets");
   return out + "\n";
 }
 
@@ -40,15 +45,14 @@ std::string hub_name(const look& seen, const fiber& f) {
 
 void print_table(const look& seen, words& w, bool all) {
   const bool several = seen.hubs.size() > 1;
-  std::vector<std::string> titles = {"ID", "KIND", "NAME", "STATE", "FOR", "WAITING FOR"};
+  std::vector<std::string> titles = {"ID", "KIND", "NAME", "STATE", "AGE", "FOR", "WAITING FOR"};
   if (several) titles.insert(titles.begin(), "OS THREAD");
   table t(titles);
-  t.align_right(several ? 5 : 4);
+  for (const std::size_t figures : {4, 5}) t.align_right(several ? figures + 1 : figures);
   for (const fiber& f : seen.fibers) {
     if (f.service && !all) continue;
-    const std::uint64_t waited = seen.waited(f);
-    const std::string age = f.wait.since != 0 ? duration(waited) : "";
-    std::vector<std::string> row = {w.id(f), words::kind(f), w.name(f), w.state(f), age, w.waits_for(f)};
+    const std::string age = f.created != 0 ? duration(seen.age(f)) : "", waited = f.wait.since != 0 ? duration(seen.waited(f)) : "";
+    std::vector<std::string> row = {w.id(f), words::kind(f), w.name(f), w.state(f), age, waited, w.waits_for(f)};
     if (several) row.insert(row.begin(), hub_name(seen, f));
     t.add(row);
   }
@@ -65,8 +69,8 @@ void print_groups(const look& seen, words& w, bool all) {
   std::map<std::vector<std::string>, group> groups;
   for (const fiber& f : seen.fibers) {
     if (f.service && !all) continue;
-    std::string what = f.wait.holder != 0 ? "lock " + hex(f.wait.futex) + " held by " + w.thread(f.wait.holder) : printable(f.wait.reason);
-    if (f.wait.holder == 0 && f.wait.futex != 0) what += " " + hex(f.wait.futex);
+    std::string what = w.lock_of(f);
+    if (what.empty()) what = printable(f.wait.reason) + (f.wait.futex != 0 ? " " + hex(f.wait.futex) : "");
     group& g = groups[{words::kind(f), w.name(f), w.state(f), what}];
     ++g.count;
     const std::uint64_t waited = seen.waited(f);
@@ -99,9 +103,12 @@ void print_json(const process& p, const look& seen, words& w, bool all) {
     if (f.service && !all) continue;
     j.open('{').put("id", w.id(f)).put("kind", words::kind(f)).put("name", w.name(f)).put("state", w.state(f));
     j.put("address", hex(f.at)).put("os_thread", static_cast<std::uint64_t>(seen.hubs[f.hub].os_thread));
+    if (f.created != 0) j.put("age_ns", seen.age(f));
+    if (f.owner != 0) j.put("of", hex(f.owner));
     if (f.wait.waiter != 0) {
       j.put("reason", f.wait.reason).put("waited_ns", seen.waited(f));
-      if (f.wait.deadline != 0) j.put("deadline_in_ns", f.wait.deadline > seen.now ? f.wait.deadline - seen.now : 0);
+      if (const std::uint64_t now = seen.now_of(f); f.wait.deadline != 0)
+        j.put("deadline_in_ns", f.wait.deadline > now ? f.wait.deadline - now : 0);
     }
     if (!f.wait.descriptors.empty()) {
       j.open("descriptors", '[');
@@ -111,6 +118,9 @@ void print_json(const process& p, const look& seen, words& w, bool all) {
     }
     if (f.wait.futex != 0) j.put("futex", hex(f.wait.futex));
     if (f.wait.holder != 0) j.put("held_by", std::to_string(f.wait.holder));
+    if (f.wait.owner != 0) j.put("held_by", w.by_address(f.wait.owner) != nullptr ? w.id(*w.by_address(f.wait.owner)) : hex(f.wait.owner));
+    if (f.wait.lock != 0) j.put("lock", hex(f.wait.lock));
+    if (f.wait.readers != 0) j.put("readers", f.wait.readers);
     if (f.wait.joins != 0) j.put("joins", w.by_address(f.wait.joins) != nullptr ? w.id(*w.by_address(f.wait.joins)) : hex(f.wait.joins));
     j.close();
   }

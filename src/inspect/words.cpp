@@ -43,6 +43,9 @@ const char* words::kind(const fiber& f) {
     case fiber_kind::fiber: return "fiber";
     case fiber_kind::task: return "task";
     case fiber_kind::thread: return "thread";
+    case fiber_kind::greenlet: return "greenlet";
+    case fiber_kind::generator: return "generator";
+    case fiber_kind::own_stack: return "own stack";
   }
   return "?";
 }
@@ -70,6 +73,7 @@ const char* words::plain_state(const fiber& f) {
     case fiber_state::running: return "running";
     case fiber_state::parked: return "parked";
     case fiber_state::done: return "done";
+    case fiber_state::suspended: return "suspended";
   }
   return "?";
 }
@@ -97,7 +101,25 @@ std::string words::thread(std::uint32_t tid) const {
   return std::to_string(tid) + (called.empty() ? "" : " (" + called + ")");
 }
 
+std::string words::fiber_at(address where) const {
+  const fiber* f = by_address(where);
+  if (f == nullptr) return hex(where);
+  return id(*f) + (name(*f).empty() ? "" : " (" + name(*f) + ")");
+}
+
+std::string words::lock_of(const fiber& f) const {
+  const struct wait& w = f.wait;
+  if (w.lock == 0) return {};
+  std::string out = "lock " + hex(w.lock);
+  if (w.holder != 0) return out + " held by " + thread(w.holder);
+  if (w.owner != 0) return out + " held by " + fiber_at(w.owner);
+  // Nobody: it is being handed on, or kept for whoever stands in front.
+  return w.readers == 0 ? out : out + " held by " + grouped(w.readers) + (w.readers == 1 ? " reader" : " readers");
+}
+
 std::string words::waits_for(const fiber& f) {
+  if (f.state == fiber_state::suspended)
+    return f.kind == fiber_kind::own_stack ? "its greenlets, in " + fiber_at(f.owner) : "a switch to it, in " + fiber_at(f.owner);
   if (f.state == fiber_state::running && seen_.is_running(f)) {
     const std::string call = blocked_in(seen_.hubs[f.hub]);
     return call.empty() ? "" : "the kernel, in " + call + ": nobody else of its hub can run";
@@ -114,20 +136,20 @@ std::string words::waits_for(const fiber& f) {
     }
     if (w.descriptors.size() > descriptors_named) out += ", and " + std::to_string(w.descriptors.size() - descriptors_named) + " more";
   }
-  if (w.holder != 0)
-    out = "lock " + hex(w.futex) + " held by " + thread(w.holder);
-  else if (w.joins != 0) {
-    const fiber* other = by_address(w.joins);
-    out = "the end of " + (other != nullptr ? id(*other) + (name(*other).empty() ? "" : " (" + name(*other) + ")") : hex(w.joins));
-  } else if (w.futex != 0)
+  if (w.lock != 0)
+    out = lock_of(f);
+  else if (w.joins != 0)
+    out = "the end of " + fiber_at(w.joins);
+  else if (w.futex != 0)
     out += " " + hex(w.futex);
-  if (w.deadline != 0 && w.deadline > seen_.now) out += ", " + duration(w.deadline - seen_.now) + " at most";
+  if (const std::uint64_t now = seen_.now_of(f); w.deadline != 0 && w.deadline > now) out += ", " + duration(w.deadline - now) + " at most";
   return out;
 }
 
 std::vector<circle> deadlocks(const look& seen, const words& w) {
   const auto next = [&](const fiber* f) -> const fiber* {
     if (f->state != fiber_state::parked || f->wait.deadline != 0) return nullptr;
+    if (f->wait.owner != 0) return w.by_address(f->wait.owner);
     if (f->wait.holder != 0) return w.by_tid(f->wait.holder);
     return f->wait.joins != 0 ? w.by_address(f->wait.joins) : nullptr;
   };
@@ -147,13 +169,13 @@ std::vector<circle> deadlocks(const look& seen, const words& w) {
 }
 
 std::string told(const circle& c, const words& w) {
-  const auto who = [&](const fiber* f) { return w.id(*f) + (w.name(*f).empty() ? "" : " (" + w.name(*f) + ")"); };
+  const auto who = [&](const fiber* f) { return w.fiber_at(f->at); };
   std::string out;
   for (std::size_t i = 0; i < c.size(); ++i) {
     const fiber* other = c[(i + 1) % c.size()];
     out += "  " + who(c[i]) + " waits for ";
-    const bool lock = c[i]->wait.holder != 0;
-    out += lock ? "the lock " + hex(c[i]->wait.futex) + ", which " + who(other) + " holds\n" : "the end of " + who(other) + "\n";
+    const address lock = c[i]->wait.lock;
+    out += lock != 0 ? "the lock " + hex(lock) + ", which " + who(other) + " holds\n" : "the end of " + who(other) + "\n";
   }
   return out;
 }

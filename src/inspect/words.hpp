@@ -24,6 +24,10 @@ public:
   std::string waits_for(const fiber& f);
   // "16777217 (worker)" for a thread id; only the id when nothing more is known.
   std::string thread(std::uint32_t tid) const;
+  // "0x5581 (worker)" for the fiber at that address.
+  std::string fiber_at(address where) const;
+  // "lock 0x5581 held by 16777217 (worker)"; empty unless the holder of what it waits for is known.
+  std::string lock_of(const fiber& f) const;
   const fiber* by_tid(std::uint32_t tid) const;
   const fiber* by_address(address at) const;
   const fiber* current_of(const hub& h) const { return by_address(h.current); }

@@ -31,8 +31,6 @@ void resume(hub& h, void* frame) {
 
 const detail::task_ops& ops_of(const fiber_base* f) noexcept { return *static_cast<const detail::task_ops*>(f->ops); }
 
-std::exception_ptr& exception_of(fiber_base* f) noexcept { return *reinterpret_cast<std::exception_ptr*>(&f->exception); }
-
 // In a handler: how the task ended.
 void note_failure(fiber_base* f) noexcept {
   try {
@@ -40,8 +38,7 @@ void note_failure(fiber_base* f) noexcept {
   } catch (const cancelled&) {
     f->result = outcome::cancelled;
   } catch (...) {
-    exception_of(f) = std::current_exception();
-    f->result = outcome::exception;
+    core::note_exception(f);
   }
 }
 

@@ -1,4 +1,5 @@
 // The trace events themselves. The format: "Trace Event Format" of the Chromium project, in its JSON object form.
+#include "sys/mem.hpp"
 #include "trace/replay.hpp"
 #include "weft/detail/runtime.hpp"
 
@@ -85,7 +86,9 @@ void replay::end_state(row& r, std::uint64_t to, bool unfinished) noexcept {
   static constexpr const char* categories[] = {"", "running", "parked", "ready"};
   slice(r, categories[static_cast<int>(r.at)], r.since, to);
   out_ << ",\"name\":";
-  if (r.at == state::parked)
+  if (r.at == state::parked && r.about_what == about_name)
+    put_resolving(r);
+  else if (r.at == state::parked)
     out_.quoted(reason(r.reason), sizeof(name::text));
   else
     out_ << (r.at == state::running ? "\"running\"" : "\"ready\"");
@@ -93,6 +96,14 @@ void replay::end_state(row& r, std::uint64_t to, bool unfinished) noexcept {
     out_ << "}";
   else
     wait_arguments(r, unfinished);
+}
+
+void replay::put_resolving(const row& r) noexcept {
+  constexpr char what[] = "resolving ";
+  char whole[sizeof what + sizeof r.words];
+  sys::copy(whole, what, sizeof what - 1);
+  sys::copy(whole + sizeof what - 1, r.words, sizeof r.words);
+  out_.quoted(whole, sizeof whole);
 }
 
 void replay::arrow(const row& to) noexcept {

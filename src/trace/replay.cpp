@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include "sys/mem.hpp"
 #include "sys/syscall.hpp"
 #include "weft/detail/runtime.hpp"
 
@@ -64,7 +65,7 @@ void replay::replay_hub(std::uint32_t number) noexcept {
     for (std::uint32_t k = 0; k < used; ++k) {
       const record r = c.at[k];
       // Not written yet, or by an earlier owner of the chunk.
-      if (r.what == 0 || r.what > static_cast<std::uint8_t>(kind::signal) || r.when < before) continue;
+      if (r.what == 0 || r.what > static_cast<std::uint8_t>(last_kind) || r.when < before) continue;
       before = r.when;
       const std::uint64_t t = time_of(c, r.when);
       if (t > at_.now) at_.now = t;
@@ -94,6 +95,8 @@ void replay::tell(const record& r) noexcept {
     case kind::turn: case kind::polled: case kind::turned: case kind::post: case kind::remote: return tell_hub(r);
     case kind::offload: case kind::done: return tell_call(r);
     case kind::signal: return tell_signal(r);
+    case kind::words: return gather_words(r);
+    case kind::stall: return tell_stall(r);
     case kind::none: return;
   }
 }
@@ -131,6 +134,8 @@ void replay::tell_park(const record& r) noexcept {
   x->about = r.about;
   x->until = until;
   x->from = 0;
+  if (r.detail == about_name) sys::copy(x->words, at_.words, sizeof x->words);
+  at_.words[0] = 0;
   if (at_.runs == x) at_.runs = nullptr;
 }
 
@@ -232,6 +237,23 @@ void replay::tell_signal(const record& r) noexcept {
   const row* x = row_of(r);
   if (x == nullptr || pass_ != pass::slices) return;
   event("i", "signal", x->number, at_.now) << ",\"s\":\"t\",\"name\":\"signal " << r.about << "\"}";
+}
+
+void replay::tell_stall(const record& r) noexcept {
+  const row* x = row_of(r);
+  if (x == nullptr || pass_ != pass::slices) return;
+  event("i", "watchdog", x->number, at_.now) << ",\"s\":\"t\",\"name\":\"nobody else has run for " << r.about / 1'000'000 << " ms: ";
+  const char* call = r.name != 0 ? call_name(r.name - 1) : nullptr;
+  out_ << (r.name == 0 ? "computes" : "waits in ") << (call != nullptr ? call : r.name != 0 ? "a system call" : "") << "\"}";
+}
+
+void replay::gather_words(const record& r) noexcept {
+  std::size_t length = 0;
+  while (at_.words[length] != 0) ++length;
+  if (length + letters_in_piece > most_letters) return;
+  sys::copy(at_.words + length, &r.about, sizeof r.about);
+  sys::copy(at_.words + length + sizeof r.about, &r.name, sizeof r.name);
+  at_.words[length + letters_in_piece] = 0;
 }
 
 void replay::finish_hub() noexcept {

@@ -32,6 +32,7 @@ private:
     const sent* remote = nullptr;  // what is run now
     std::uint64_t now = 0, clock_base = 0;
     bool over = false;
+    char words[core::trace::most_letters + 1] = {};  // of the next park
   };
 
   void replay_all(pass p) noexcept;
@@ -44,6 +45,8 @@ private:
   void tell_hub(const core::trace::record& r) noexcept;
   void tell_call(const core::trace::record& r) noexcept;
   void tell_signal(const core::trace::record& r) noexcept;
+  void tell_stall(const core::trace::record& r) noexcept;
+  void gather_words(const core::trace::record& r) noexcept;
   void finish_hub() noexcept;
 
   row* row_of(const core::trace::record& r) noexcept;
@@ -64,6 +67,7 @@ private:
   void arrow(const row& to) noexcept;
   void metadata() noexcept;
   void put_name(const row& r) noexcept;
+  void put_resolving(const row& r) noexcept;
   void other_data() noexcept;
   const char* reason(std::uint32_t name) const noexcept;
 

@@ -28,6 +28,7 @@ struct row {
   std::uint64_t until;          // parked: deadline on the hub's clock, 0: none
   std::uint32_t from;           // who woke or made it: index of the row + 1; 0: nobody that is seen
   std::uint64_t from_when;
+  char words[core::trace::most_letters + 1];  // parked: what it is about
   std::uint64_t call_since, call;  // an offloaded call that is under way; 0: none
   std::uint8_t call_to;
 };

@@ -107,6 +107,47 @@ TEST_CASE("a deadlock of two mutexes is told with both threads and both locks' a
   CHECK(has(json, "\"deadlocks\": [[\"" + lefty + "\", \"" + righty + "\"]"));
 }
 
+TEST_CASE("subject: threads wait for a reader-writer lock" * doctest::skip()) {
+  alarm(50);
+  static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
+  static pthread_barrier_t held;
+  pthread_barrier_init(&held, nullptr, 2);
+  pthread_t writer, next, reader;
+  start(writer, [](void*) -> void* {
+    pthread_setname_np(pthread_self(), "writer");
+    pthread_rwlock_wrlock(&lock);
+    pthread_barrier_wait(&held);
+    for (;;) pause();
+  });
+  pthread_barrier_wait(&held);
+  start(next, [](void*) -> void* {
+    pthread_setname_np(pthread_self(), "next");
+    pthread_rwlock_wrlock(&lock);
+    return nullptr;
+  });
+  start(reader, [](void*) -> void* {
+    pthread_setname_np(pthread_self(), "reader");
+    pthread_rwlock_rdlock(&lock);
+    return nullptr;
+  });
+  say("lock " + text_of(&lock) + " \n");
+  wait_for_the_end();
+  _exit(0);
+}
+
+TEST_CASE("the writer who holds a reader-writer lock is named") {
+  subject s("subject: threads wait for a reader-writer lock", under_weft());
+  REQUIRE(s.says(" \n"));
+  const std::string at = s.said.substr(s.said.find("lock ") + 5, s.said.find(" \n") - s.said.find("lock ") - 5);
+  const std::string held = "lock " + at + " held by 16777216 (writer)";
+  const std::string ps = ask_until({"ps", s.id()}, [&](const std::string& out) { return count_of(out, held) == 2; });
+  CAPTURE(ps);
+  CHECK(has(line_with(ps, " next "), held));
+  CHECK(has(line_with(ps, " reader "), held));
+  CHECK(!has(ps, "deadlock: "));
+  CHECK(s.end() == 0);
+}
+
 TEST_CASE("subject: a server thread, one that computes, and many alike" * doctest::skip()) {
   alarm(50);
   const int listener = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);

@@ -1,8 +1,10 @@
 // Programs of fibers to be traced, one a word: play.py starts them, and reads what they leave.
+#include <netdb.h>
 #include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
@@ -65,6 +67,33 @@ void hubs_scene() {
   thread.join();
 }
 
+// The hub stands still until the watchdog has seen who it is that computes. (It may have asked in vain: the answer takes a processor.)
+void stall_scene() {
+  std::atomic<int> told{0}, seen{0};
+  weft::watchdog(20ms, [&](const weft::stall& s) {
+    if (s.over) return;
+    if (s.fiber == "worker") ++seen;
+    ++told;
+  });
+  auto worker = weft::spawn({.name = "worker"}, [&] {
+    while (seen == 0) {
+      for (const int before = told; told == before;) {
+      }
+      weft::this_fiber::sleep_for(1ms);
+    }
+  });
+  auto other = weft::spawn([&] { worker.join(); });
+  other.join();
+  weft::watchdog(0ms);
+}
+
+void resolve_scene() {
+  addrinfo hints{}, *list = nullptr;
+  hints.ai_family = AF_INET;
+  const auto ask = [&] { return weft::getaddrinfo("a-rather-long-name.of.weft.test", "80", &hints, &list); };
+  std::printf("%d\n", weft::spawn({.name = "asker"}, ask).get());
+}
+
 weft::task<void> naps(weft::event& done) {
   co_await weft::async::sleep_for(1ms);
   done.set();
@@ -80,6 +109,10 @@ int main(int argc, char** argv) {
     hubs_scene();
   } else if (scene == "overflow") {
     ping_pong(100'000);
+  } else if (scene == "stall") {
+    stall_scene();
+  } else if (scene == "resolve") {
+    resolve_scene();
   } else if (scene == "task") {
     weft::event done;
     auto t = weft::spawn({.name = "napper"}, naps(done));

@@ -5,9 +5,11 @@ import argparse
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 
 from check import Trace, require
 
@@ -107,6 +109,35 @@ def oldest_go_when_it_is_full():
     require(8 * 512 < len(t.events) < 8 * 1023 * 6, f"{len(t.events)} events")
     require('other "quoted" ?' in t.names.values(), f"{t.names}")
     require(os.path.getsize(r.path("t.json")) < 8 << 20, "its size")
+
+
+def stalls_are_marked():
+    t = fibers("stall").trace()
+    marks = [m["name"] for m in t.marks if m["cat"] == "watchdog" and t.names[m["pid"], m["tid"]] == "worker"]
+    require(any(m.startswith("nobody else has run for ") and m.endswith(" ms: computes") for m in marks), f"{t.marks}")
+
+
+def look_ups_name_what_is_resolved():
+    # A name server that knows no name.
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 0))
+    server.settimeout(50)
+
+    def answer():
+        while (query := server.recvfrom(512))[0] != b"over":
+            server.sendto(query[0][:2] + b"\x81\x83" + query[0][4:6] + bytes(6) + query[0][12:], query[1])
+
+    with server, tempfile.NamedTemporaryFile("w", prefix="weft-trace-") as conf:
+        conf.write("nameserver 127.0.0.1:%d\n" % server.getsockname()[1])
+        conf.flush()
+        serving = threading.Thread(target=answer, daemon=True)
+        serving.start()
+        r = fibers("resolve", env={"WEFT_RESOLV_CONF": conf.name, "WEFT_RESOLVER": "ares"})
+        server.sendto(b"over", server.getsockname())
+        serving.join()
+    require(int(r.out) != 0, "it was found")
+    waits = [e["name"] for e in r.trace().row("asker", lambda e: e["cat"] == "parked")]
+    require(waits[:1] == ["resolving a-rather-long-name.of.weft.test"], f"{waits}")
 
 
 def tasks_have_rows():
@@ -246,8 +277,9 @@ def overflow_of_threads():
 
 
 cases = {
-    "library": [clock_tells_exactly, another_hub_wakes, oldest_go_when_it_is_full, tasks_have_rows, stretches_are_chosen,
-                deadly_signals_are_seen, exit_at_once_is_seen, exec_is_seen, forked_child_has_its_own, killed_leaves_what_makes_it,
+    "library": [clock_tells_exactly, another_hub_wakes, oldest_go_when_it_is_full, tasks_have_rows, stalls_are_marked,
+                look_ups_name_what_is_resolved, stretches_are_chosen, deadly_signals_are_seen, exit_at_once_is_seen, exec_is_seen,
+                forked_child_has_its_own, killed_leaves_what_makes_it,
                 process_stands_in_the_name, unwritable_is_told_in_one_line, no_room_for_the_file_is_no_harm],
     "run": [threads_have_rows, every_end_of_threads_is_seen, threads_exec_and_fork, threads_killed, reads_name_their_descriptor,
             without_threads_it_is_empty, shell_leaves_the_name_to_what_it_starts, overflow_of_threads],

@@ -189,7 +189,10 @@ struct fiber_base {
   const void* site = nullptr;     // return address of spawn
   fiber_base *all_next = nullptr, *all_prev = nullptr;
   wait_list completion;
-  void* exception = nullptr;      // a std::exception_ptr's storage
+  union {
+    nanos created = 0;            // on the hub's clock, as of its last look at it
+    void* exception;              // of one that ended by one (outcome::exception): a std::exception_ptr's storage
+  };
 };
 static_assert(sizeof(fiber_base) == 128 && offsetof(fiber_base, cancel_hint) == 60 && offsetof(fiber_base, call) == 62);
 

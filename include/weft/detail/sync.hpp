@@ -5,6 +5,10 @@
 
 #include "weft/detail/wait.hpp"
 
+namespace weft::inspect {
+struct layout_access;  // tells debuggers where a lock's owner stands
+}
+
 namespace weft::detail {
 
 [[noreturn]] WEFT_API void throw_wrong_hub(const char* what);

@@ -1,5 +1,4 @@
-#include "trace_file.hpp"
-
+// weft trace: makes the trace of a process that was killed, from what it recorded.
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
@@ -10,9 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "inspect/commands.hpp"
 #include "trace/json.hpp"
 
-namespace weft::command {
+namespace weft::inspect {
 namespace {
 
 constexpr std::string_view raw_ending = ".raw";
@@ -24,7 +24,8 @@ int fail(const std::string& file, const char* why) {
 
 }  // namespace
 
-int convert_trace(const std::string& file, const std::string& to) {
+int killed_trace(const killed_trace_options& o) {
+  const std::string& file = o.file;
   const bool is_raw = file.size() > raw_ending.size() && std::string_view(file).substr(file.size() - raw_ending.size()) == raw_ending;
   const std::string raw = is_raw ? file : file + std::string(raw_ending);
   const int from = open(raw.c_str(), O_RDONLY | O_CLOEXEC);
@@ -34,7 +35,7 @@ int convert_trace(const std::string& file, const std::string& to) {
   void* map = bytes == 0 ? MAP_FAILED : mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, from, 0);
   close(from);
   if (map == MAP_FAILED || !trace::is_recording(map, bytes)) return fail(raw, "is no trace that Weft recorded");
-  const std::string path = !to.empty() ? to : raw.substr(0, raw.size() - raw_ending.size());
+  const std::string path = !o.to.empty() ? o.to : raw.substr(0, raw.size() - raw_ending.size());
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd < 0) return fail(path, std::strerror(errno));
   const long error = trace::write_json(map, fd, "not seen by the process");
@@ -42,4 +43,4 @@ int convert_trace(const std::string& file, const std::string& to) {
   return error == 0 ? 0 : fail(path, std::strerror(static_cast<int>(-error)));
 }
 
-}  // namespace weft::command
+}  // namespace weft::inspect
