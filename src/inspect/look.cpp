@@ -1,6 +1,7 @@
 #include "inspect/look.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <ctime>
 
 #include "inspect/stop.hpp"
@@ -84,6 +85,7 @@ look::look(const process& p, memory& m, const layout& l, std::size_t stack_bytes
     if (t.call.what == kernel_call::kind::unknown) t.call = p.call_of(t.id);
     if (!t.at.has(registers::pc)) t.at = of_sleeping(t.call);
   }
+  if (fibers.empty() && !p.alive()) p.refuse(ESRCH);  // it went while it was looked at
   std::stable_partition(threads.begin(), threads.end(), [](const os_thread& t) { return t.of_a_hub; });
 }
 

@@ -26,6 +26,12 @@ const char* result_name(std::uint8_t result) noexcept {
   }
 }
 
+// Of two that end with a zero.
+bool same_text(const char* a, const char* b) noexcept {
+  while (*a != 0 && *a == *b) ++a, ++b;
+  return *a == *b;
+}
+
 }  // namespace
 
 const char* call_name(std::uint64_t number) noexcept {
@@ -91,7 +97,7 @@ void replay::end_state(row& r, std::uint64_t to, bool unfinished) noexcept {
   else if (r.at == state::parked)
     out_.quoted(reason(r.reason), sizeof(name::text));
   else
-    out_ << (r.at == state::running ? "\"running\"" : "\"ready\"");
+    out_ << (r.at == state::running ? "\"running\",\"cname\":\"good\"" : "\"ready\",\"cname\":\"yellow\"");
   if (r.at == state::running && !unfinished)
     out_ << "}";
   else
@@ -110,7 +116,8 @@ void replay::arrow(const row& to) noexcept {
   const char* what = to.spawned ? "spawn" : "wake";
   const std::uint64_t id = ++next_id_;
   event("s", what, rows_[to.from - 1].number, to.from_when) << ",\"id\":" << id << ",\"name\":\"" << what << "\"}";
-  event("f", what, to.number, at_.now) << ",\"id\":" << id << ",\"bp\":\"e\",\"name\":\"" << what << "\"}";
+  // A moment later, when nothing but the slice that begins now is open: viewers differ in what lies at a boundary.
+  event("f", what, to.number, at_.now + 1) << ",\"id\":" << id << ",\"bp\":\"e\",\"name\":\"" << what << "\"}";
 }
 
 void replay::put_name(const row& r) noexcept {
@@ -120,6 +127,12 @@ void replay::put_name(const row& r) noexcept {
     out_ << "\"";
   } else if (r.label != nullptr && r.label->is_main != 0 && r.label->tid == 0 && r.thread != head_.process) {
     out_ << "\"main of thread " << r.thread << "\"";
+  } else if (r.label != nullptr && r.label->tid != 0 && same_text(r.label->text, head_.program)) {
+    // A thread without a name of its own is called as the program is: all of them.
+    if (r.label->tid == head_.process)
+      out_ << "\"main\"";
+    else
+      out_ << "\"thread " << r.label->tid << "\"";
   } else if (r.label != nullptr && r.label->text[0] != 0) {
     out_.quoted(r.label->text, sizeof r.label->text);
   } else {

@@ -226,7 +226,7 @@ def threads_have_rows():
     is_thread_exchange(t)
     require(t.other["ended by"] in ("exit", "exit or signal") and r.files() == ["t.json"], f"{t.other} {r.files()}")
     rows = {name: tid for (_, tid), name in t.names.items()}
-    require(rows["producer"] >= 1 << 24 and rows["trace_threads"] == r.process.pid, f"{rows}")
+    require(rows["producer"] >= 1 << 24 and rows["main"] == r.process.pid, f"{rows}")
 
 
 def every_end_of_threads_is_seen():
