@@ -266,6 +266,13 @@ void allow_threads(hub& h, fiber_base* idler, bool of_the_program) noexcept {
 void idle_loop(hub& h) noexcept {
   fiber_base* self = h.idler;
   for (;;) {
+    if (fiber_base* late = h.preempted) {
+      // A thread that computes has had its turn. Behind it, whoever came meanwhile would wait for another one to be over: twice the delay
+      // of each message and each timed wait, such as those by which CPython's threads ask for the GIL.
+      h.preempted = nullptr;
+      turn(h, 0);
+      make_ready(h, late);
+    }
     fiber_base* next = next_ready(h);
     self->state = fiber_state::parked;
     ++h.stats.other_switches;
@@ -274,7 +281,8 @@ void idle_loop(hub& h) noexcept {
 }
 
 void preempt(hub& h, fiber_base* self) noexcept {
-  make_ready(h, self);
+  self->state = fiber_state::ready;
+  h.preempted = self;
   ++h.stats.other_switches;
   if (h.traced) [[unlikely]]
     trace::ready(h, self, trace::preempted);

@@ -120,6 +120,7 @@ struct hub {
     fiber_base* fiber = nullptr;
     std::uint64_t frame = 0;
   } handler;                     // a signal handler that runs on top of whatever this fiber did; stale when it has jumped away
+  fiber_base* preempted = nullptr;  // for the idler, which puts it behind those whom the poll wakes
   bool idle_reported = false;
   bool program_threads = false;  // the program's threads are green: it knows no hub, which ends with the process
   bool closing = false;
@@ -212,7 +213,7 @@ extern void (*on_turn_over)(const fiber_base* leaving, const fiber_base* enterin
 // `idler` is a fiber that runs idle_loop.
 void allow_threads(hub& h, fiber_base* idler, bool of_the_program) noexcept;
 [[noreturn]] void idle_loop(hub& h) noexcept;
-// Puts the running fiber to the end of the ready queue and lets the idler look at the world. For the tick's handler.
+// Lets the idler look at the world and puts the running fiber behind whoever is ready then. For the tick's handler.
 void preempt(hub& h, fiber_base* self) noexcept;
 
 // Takes a fiber out of the lists of the living and tells those who wait for it.

@@ -33,21 +33,37 @@ door_answer on_openat2(door_frame* f, long nr) noexcept {
   return open_it(f, nr, number(f->rdi), path(f->rsi), static_cast<long>(how[0]));
 }
 
-// What changes a file system may have to wait for its journal, which somebody's fsync is writing.
-door_answer on_change(door_frame* f, long nr) noexcept {
+door_answer by_another(door_frame* f, long nr) noexcept {
   const offload_call call = whole(f, nr);
   return cooperate(f, [&call](hub& h) { return offload(h, call, never, "file", offload_kind::brief); });
 }
 
+// What changes a file system may have to wait for its journal, which somebody's fsync is writing. In memory (the semaphores and shared
+// memory of /dev/shm) there is none: a look costs half a microsecond, a call by somebody else twenty, and its result lies about
+// while another thread computes.
+door_answer change(door_frame* f, long nr, int folder, const char* name) noexcept {
+  if (company() == nullptr || (!far_path(folder, name) && memory_path(folder, name))) return pass_on;
+  return by_another(f, nr);
+}
+door_answer on_change(door_frame* f, long nr) noexcept { return change(f, nr, AT_FDCWD, path(f->rdi)); }
+door_answer on_change_at(door_frame* f, long nr) noexcept { return change(f, nr, number(f->rdi), path(f->rsi)); }
+door_answer on_symlink(door_frame* f, long nr) noexcept { return change(f, nr, AT_FDCWD, path(f->rsi)); }
+door_answer on_symlink_at(door_frame* f, long nr) noexcept { return change(f, nr, number(f->rsi), path(f->rdx)); }
+door_answer on_change_of(door_frame* f, long nr) noexcept {
+  const int fd = number(f->rdi);
+  if (company() == nullptr || (!far_descriptor(fd) && memory_descriptor(fd))) return pass_on;
+  return by_another(f, nr);
+}
+
 // What only looks is made at once where no server is asked. Without a remote mount no path is looked at.
 door_answer on_path(door_frame* f, long nr) noexcept {
-  return company() != nullptr && far_path(AT_FDCWD, path(f->rdi)) ? on_change(f, nr) : pass_on;
+  return company() != nullptr && far_path(AT_FDCWD, path(f->rdi)) ? by_another(f, nr) : pass_on;
 }
 door_answer on_path_at(door_frame* f, long nr) noexcept {
-  return company() != nullptr && far_path(number(f->rdi), path(f->rsi)) ? on_change(f, nr) : pass_on;
+  return company() != nullptr && far_path(number(f->rdi), path(f->rsi)) ? by_another(f, nr) : pass_on;
 }
 door_answer on_descriptor(door_frame* f, long nr) noexcept {
-  return company() != nullptr && far_descriptor(number(f->rdi)) ? on_change(f, nr) : pass_on;
+  return company() != nullptr && far_descriptor(number(f->rdi)) ? by_another(f, nr) : pass_on;
 }
 
 constexpr door_entry rows[] = {
@@ -80,31 +96,31 @@ constexpr door_entry rows[] = {
     {SYS_lremovexattr, "file", "lremovexattr", {on_change}},
     {SYS_rename, "file", "rename", {on_change}},
     {SYS_link, "file", "link", {on_change}},
-    {SYS_symlink, "file", "symlink", {on_change}},
+    {SYS_symlink, "file", "symlink", {on_symlink}},
     {SYS_newfstatat, "file", "newfstatat", {on_path_at}},
     {SYS_statx, "file", "statx", {on_path_at}},
     {SYS_faccessat, "file", "faccessat", {on_path_at}},
     {SYS_faccessat2, "file", "faccessat2", {on_path_at}},
     {SYS_readlinkat, "file", "readlinkat", {on_path_at}},
-    {SYS_mkdirat, "file", "mkdirat", {on_change}},
-    {SYS_unlinkat, "file", "unlinkat", {on_change}},
-    {SYS_fchmodat, "file", "fchmodat", {on_change}},
-    {SYS_fchownat, "file", "fchownat", {on_change}},
-    {SYS_utimensat, "file", "utimensat", {on_change}},
-    {SYS_renameat, "file", "renameat", {on_change}},
-    {SYS_renameat2, "file", "renameat2", {on_change}},
-    {SYS_linkat, "file", "linkat", {on_change}},
-    {SYS_symlinkat, "file", "symlinkat", {on_change}},
+    {SYS_mkdirat, "file", "mkdirat", {on_change_at}},
+    {SYS_unlinkat, "file", "unlinkat", {on_change_at}},
+    {SYS_fchmodat, "file", "fchmodat", {on_change_at}},
+    {SYS_fchownat, "file", "fchownat", {on_change_at}},
+    {SYS_utimensat, "file", "utimensat", {on_change_at}},
+    {SYS_renameat, "file", "renameat", {on_change_at}},
+    {SYS_renameat2, "file", "renameat2", {on_change_at}},
+    {SYS_linkat, "file", "linkat", {on_change_at}},
+    {SYS_symlinkat, "file", "symlinkat", {on_symlink_at}},
     {SYS_fstat, "file", "fstat", {on_descriptor}},
     {SYS_fstatfs, "file", "fstatfs", {on_descriptor}},
-    {SYS_fchmod, "file", "fchmod", {on_change}},
-    {SYS_fchown, "file", "fchown", {on_change}},
+    {SYS_fchmod, "file", "fchmod", {on_change_of}},
+    {SYS_fchown, "file", "fchown", {on_change_of}},
     {SYS_fchdir, "file", "fchdir", {on_descriptor}},
     {SYS_getdents64, "file", "getdents64", {on_descriptor}},
     {SYS_fgetxattr, "file", "fgetxattr", {on_descriptor}},
-    {SYS_fsetxattr, "file", "fsetxattr", {on_change}},
+    {SYS_fsetxattr, "file", "fsetxattr", {on_change_of}},
     {SYS_flistxattr, "file", "flistxattr", {on_descriptor}},
-    {SYS_fremovexattr, "file", "fremovexattr", {on_change}},
+    {SYS_fremovexattr, "file", "fremovexattr", {on_change_of}},
 };
 
 }  // namespace

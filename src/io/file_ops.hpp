@@ -37,5 +37,8 @@ long open(hub& h, const offload_call& call, int folder, const char* path, long f
 // Whether a call on the path (or, with an empty or null one, on the descriptor) may have to wait for a server.
 bool far_path(int folder, const char* path) noexcept;
 bool far_descriptor(int fd) noexcept;
+// Whether what the path names, or the folder of what is to be made there, lies in memory: nothing to wait for. Not for symbolic links.
+bool memory_path(int folder, const char* path) noexcept;
+bool memory_descriptor(int fd) noexcept;
 
 }  // namespace weft::io

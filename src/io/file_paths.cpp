@@ -6,6 +6,7 @@
 
 #include "io/file_ops.hpp"
 #include "io/mounts.hpp"
+#include "sys/mem.hpp"
 
 namespace weft::io {
 namespace {
@@ -21,7 +22,11 @@ long look(int folder, const char* path, int flags, struct statx& st) noexcept {
   return sys::raw(SYS_statx, folder, path, flags | AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &st);
 }
 
-bool remote(const struct statx& st) noexcept { return storage_of(makedev(st.stx_dev_major, st.stx_dev_minor)) == storage::remote; }
+storage storage_of(const struct statx& st) noexcept { return io::storage_of(makedev(st.stx_dev_major, st.stx_dev_minor)); }
+bool remote(const struct statx& st) noexcept { return storage_of(st) == storage::remote; }
+bool in_memory(const struct statx& st) noexcept { return storage_of(st) == storage::memory; }
+
+constexpr std::size_t most_parent = 512;
 
 // Devices whose open never waits: memory, terminals of the console and of ptys, /dev/tty.
 bool quick_device(const struct statx& st) noexcept {
@@ -52,6 +57,31 @@ bool far_path(int folder, const char* path) noexcept {
   return far;
 }
 
+bool memory_path(int folder, const char* path) noexcept {
+  struct statx st;
+  if (path == nullptr) return memory_descriptor(folder);
+  long got = look(folder, path, AT_SYMLINK_NOFOLLOW, st);
+  if (got == -ENOENT) {
+    // The kernel has just read the name. What is to be made lies in the folder before its last part.
+    std::size_t length = sys::length(path);
+    while (length > 0 && path[length - 1] == '/') --length;
+    while (length > 0 && path[length - 1] != '/') --length;
+    char parent[most_parent];
+    if (length >= sizeof parent) return false;
+    sys::copy(parent, path, length);
+    parent[length] = 0;
+    got = length == 0 && folder == AT_FDCWD ? look(folder, ".", 0, st) : look(folder, parent, length == 0 ? AT_EMPTY_PATH : 0, st);
+  } else if (got >= 0 && S_ISLNK(st.stx_mode)) {
+    return false;  // the call may be about what it leads to
+  }
+  return got >= 0 && in_memory(st);
+}
+
+bool memory_descriptor(int fd) noexcept {
+  struct statx st;
+  return look(fd, "", AT_EMPTY_PATH, st) >= 0 && in_memory(st);
+}
+
 long open(hub& h, const offload_call& call, int folder, const char* path, long flags) noexcept {
   // Making or emptying a file may wait for the file system's journal.
   const bool changes = (flags & (O_CREAT | O_TRUNC)) != 0;
@@ -72,7 +102,7 @@ long open(hub& h, const offload_call& call, int folder, const char* path, long f
       if (S_ISBLK(st.stx_mode)) return offload(h, call, never, "open", offload_kind::brief);
     }
   }
-  return far || changes ? offload(h, call, never, "open", offload_kind::brief) : 1;
+  return far || (changes && !memory_path(folder, path)) ? offload(h, call, never, "open", offload_kind::brief) : 1;
 }
 
 }  // namespace weft::io

@@ -1,13 +1,18 @@
 // The handlers behind the rewritten sites, called as a site calls them: what they pass to the kernel and what they answer.
 #include <doctest/doctest.h>
 #include <linux/close_range.h>
+#include <linux/magic.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/ioctl.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "core/hub.hpp"
@@ -362,6 +367,42 @@ TEST_CASE("a child that runs in the parent's memory touches nothing of Weft") {
   int status = 0;
   ::waitpid(pid, &status, 0);
   CHECK(WEXITSTATUS(status) == 7);
+}
+
+TEST_CASE("what changes files in memory is made at once, by whichever name") {
+  char name[] = "/dev/shm/weft-door-XXXXXX";
+  struct statfs st;
+  if (statfs("/dev/shm", &st) != 0 || st.f_type != TMPFS_MAGIC || mkdtemp(name) == nullptr) {
+    MESSAGE("/dev/shm is not in memory here");
+    return;
+  }
+  const companion other;
+  const std::string folder = name, first = folder + "/first", second = folder + "/second", sub = folder + "/sub";
+  const std::uint64_t before = weft::detail::current_hub().stats.offloads;
+  const long at = site_call(SYS_openat, AT_FDCWD, name, O_RDONLY | O_DIRECTORY);
+  const long fd = site_call(SYS_openat, AT_FDCWD, first.c_str(), O_CREAT | O_EXCL | O_RDWR, 0600);
+  CHECK(at >= 0);
+  CHECK(fd >= 0);
+  CHECK(site_call(SYS_link, first.c_str(), second.c_str()) == 0);
+  CHECK(site_call(SYS_renameat, at, "second", at, "third") == 0);
+  CHECK(site_call(SYS_symlink, "third", second.c_str()) == 0);
+  CHECK(site_call(SYS_chmod, first.c_str(), 0640) == 0);
+  CHECK(site_call(SYS_fchmod, fd, 0600) == 0);
+  CHECK(site_call(SYS_mkdir, (sub + "/").c_str(), 0700) == 0);
+  CHECK(site_call(SYS_mkdirat, at, "sub/deep", 0700) == 0);
+  CHECK(site_call(SYS_unlinkat, at, "sub/deep", AT_REMOVEDIR) == 0);
+  CHECK(site_call(SYS_rmdir, sub.c_str()) == 0);
+  CHECK(site_call(SYS_unlink, first.c_str()) == 0);
+  CHECK(site_call(SYS_unlink, first.c_str()) == -ENOENT);
+  CHECK(site_call(SYS_unlinkat, at, "third", 0) == 0);
+  CHECK(weft::detail::current_hub().stats.offloads == before);
+  // Links may lead anywhere: somebody else removes this one.
+  CHECK(site_call(SYS_unlink, second.c_str()) == 0);
+  CHECK(weft::detail::current_hub().stats.offloads == before + 1);
+  CHECK(site_call(SYS_unlink, nullptr) == -EFAULT);
+  CHECK(::close(static_cast<int>(fd)) == 0);
+  CHECK(::close(static_cast<int>(at)) == 0);
+  CHECK(::rmdir(name) == 0);
 }
 
 TEST_CASE("recvmmsg and sendmmsg move several messages") {
