@@ -6,7 +6,7 @@
 //   200 clients were served
 //   by more than one process: yes
 //   the workers have ended: yes
-#include <weft/weft.hpp>
+#include "held_port.hpp"
 
 #include <chrono>
 #include <cstdio>
@@ -30,18 +30,7 @@ static void serve(std::uint16_t port, int ready, int stop) {
 }
 
 int main() {
-  // Holds the port while the workers bind to it too, and takes no connection itself: it never listens.
-  const int holder = weft::socket(AF_INET, SOCK_STREAM, 0), on = 1;
-  setsockopt(holder, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-  setsockopt(holder, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  auto* address = reinterpret_cast<sockaddr*>(&at);
-  if (bind(holder, address, size) != 0 || getsockname(holder, address, &size) != 0) return 1;
-  const std::uint16_t port = ntohs(at.sin_port);
-
+  const held_port port;
   int ready[2], stop[2];
   if (weft::pipe2(ready, O_CLOEXEC) != 0 || weft::pipe2(stop, O_CLOEXEC) != 0) return 1;
   std::vector<weft::fiber<>> workers;
@@ -49,7 +38,7 @@ int main() {
     workers.push_back(weft::spawn([&] {
       weft::run_in_process([&] {
         close(stop[1]);
-        serve(port, ready[1], stop[0]);
+        serve(port.number(), ready[1], stop[0]);
       });
     }));
   char one;
@@ -61,7 +50,7 @@ int main() {
   std::vector<int> numbers(200);
   for (const std::string& answer : clients.imap_unordered(
            [&](int) {
-             auto s = weft::stream::connect("127.0.0.1", port);
+             auto s = weft::stream::connect("127.0.0.1", port.number());
              s.write_all("hello\n");
              return s.read_line().value_or("nothing");
            },

@@ -6,7 +6,7 @@
 //   200 clients were served
 //   by more than one process: yes
 //   the workers have ended: yes
-#include <weft/weft.hpp>
+#include "held_port.hpp"
 
 #include <cstdio>
 #include <map>
@@ -50,18 +50,7 @@ static weft::task<> clients(std::uint16_t port) {
 }
 
 int main() {
-  // Holds the port while the workers bind to it too, and takes no connection itself: it never listens.
-  const int holder = weft::socket(AF_INET, SOCK_STREAM, 0), on = 1;
-  setsockopt(holder, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-  setsockopt(holder, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  auto* address = reinterpret_cast<sockaddr*>(&at);
-  if (bind(holder, address, size) != 0 || getsockname(holder, address, &size) != 0) return 1;
-  const std::uint16_t port = ntohs(at.sin_port);
-
+  const held_port port;
   int ready[2], stop[2];
   if (weft::pipe2(ready, O_CLOEXEC) != 0 || weft::pipe2(stop, O_CLOEXEC) != 0) return 1;
   std::vector<weft::fiber<>> workers;
@@ -69,13 +58,13 @@ int main() {
     workers.push_back(weft::spawn([&] {
       weft::run_in_process([&] {
         close(stop[1]);
-        weft::await(serve(port, ready[1], stop[0]));
+        weft::await(serve(port.number(), ready[1], stop[0]));
       });
     }));
   char one;
   for (int i = 0; i < 2; ++i) weft::read(ready[0], &one, 1);
   std::printf("2 processes listen\n");
-  weft::await(clients(port));
+  weft::await(clients(port.number()));
   weft::close(stop[1]);
   weft::joinall(workers, {.raise_error = true});
   std::printf("the workers have ended: yes\n");

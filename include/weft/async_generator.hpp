@@ -21,7 +21,7 @@
 namespace weft {
 
 template <class T>
-class [[nodiscard]] async_generator {
+class [[nodiscard]] async_generator : public detail::asked_by_await {
 public:
   using value_type = T;
 

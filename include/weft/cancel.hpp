@@ -41,7 +41,7 @@ public:
     detail::refuse_coroutine<std::invoke_result_t<F>>();
     entered in(detail::current_hub(), s_, deadline);
     try {
-      std::forward<F>(fn)();
+      static_cast<void>(std::forward<F>(fn)());
     } catch (const cancelled&) {
       if (!in.leave()) throw;
       return false;

@@ -199,6 +199,14 @@ namespace detail {
 template <class A>
 concept begun_as_it_is =
     !std::invocable<std::decay_t<A>&> && requires(A&& a) { spawn(spawn_options{}, std::forward<A>(a)); };
+// A range of such. Nobody can wait for them.
+template <class R>
+concept not_begun = std::ranges::forward_range<R> && begun_as_it_is<std::ranges::range_value_t<R>>;
+template <class R>
+constexpr bool refuse_not_begun() noexcept {
+  static_assert(!not_begun<R>, "these tasks have not begun: weft::spawn each and wait for the handles, or gather the tasks");
+  return false;
+}
 
 }  // namespace detail
 
@@ -241,6 +249,11 @@ auto spawn_later(std::chrono::duration<Rep, Period> d, F&& fn, Args&&... args) {
         return detail::run_here(std::move(f), std::move(a)...);
       },
       std::forward<F>(fn), std::forward<Args>(args)...);
+}
+
+template <detail::not_begun R>
+std::size_t joinall(const R&, joinall_options = {}) {
+  return detail::refuse_not_begun<R>();
 }
 
 // Cancels every fiber of the range, then waits for all (gevent.killall). Parks. True when all are over by `timeout`.

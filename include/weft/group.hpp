@@ -30,6 +30,9 @@ class mapped;
 
 namespace detail {
 
+template <class V>
+struct mapping;
+
 // What spawn(fn, item) gives in the end: of a function that returns a task, what the task does.
 template <class F, class Item>
 using spawned_value = typename decltype(weft::spawn(std::declval<F&>(), std::declval<Item>()))::value_type;
@@ -151,6 +154,8 @@ private:
   static void stop_all(const std::vector<any_fiber>& fibers);
   template <class>
   friend class mapped;
+  template <class>
+  friend struct detail::mapping;
 
   std::list<member> members_;
   std::size_t entering_ = 0;  // places given to those who are about to spawn
@@ -221,9 +226,10 @@ struct mapping {
 
   // Nothing will come.
   bool drained() const noexcept { return stopped || (!in_order && fed && left == 0 && unordered.empty()); }
-  // All that may run still, to be cancelled and waited for.
+  // All that may run still, to be cancelled and waited for. From here on nothing touches the group, which may go now.
   std::vector<any_fiber> stop() {
     stopped = true;
+    if (in_line != nullptr && in_line->result == wake::ready) in->leave();  // the feeder has been given a place, which it will not use
     asked.reset();
     std::vector<any_fiber> all = std::move(running);
     all.push_back(feeder);
@@ -241,19 +247,38 @@ struct mapping {
     std::shared_ptr<mapping> of;
   };
 
-  // Begins. An unordered item's call is started by Deliver::start(group, fn, share, item).
+  // Begins. An unordered item's call is started by Deliver::start(start, fn, share, item), with the group's start.
   template <class Deliver, class F, class R>
   static std::shared_ptr<mapping> begin(group& in, F fn, R&& range, std::size_t ahead, bool in_order) {
     auto m = std::make_shared<mapping>(ahead, in_order);
-    m->feeder = spawn({.name = "imap"}, [m, &in, fn = std::move(fn), items = held_range<R>(std::forward<R>(range))]() mutable {
-      m->template feed<Deliver>(in, fn, items.get(), m);
+    m->in = &in;
+    m->feeder = spawn({.name = "imap"}, [m, fn = std::move(fn), items = held_range<R>(std::forward<R>(range))]() mutable {
+      m->template feed<Deliver>(fn, items.get(), m);
     });
     return m;
   }
 
 private:
+  group* in = nullptr;
+  waiter* in_line = nullptr;  // the feeder's, while it waits for a place in the group
+
+  // A place for one more; false when all has been stopped.
+  bool enter() {
+    if (stopped) return false;
+    if (in->enter_now()) return true;
+    waiter w("pool.spawn");
+    in->line_.push_back(w);
+    in_line = &w;
+    struct leaver {
+      mapping& m;
+      ~leaver() { m.in_line = nullptr; }
+    } at_end{*this};
+    wait_on(*in->home_, w);
+    return !stopped;
+  }
+
   template <class Deliver, class F, class R>
-  void feed(group& in, F& fn, R& items, const std::shared_ptr<mapping>& me) {
+  void feed(F& fn, R& items, const std::shared_ptr<mapping>& me) {
     struct closer {
       mapping& m;
       ~closer() {
@@ -268,19 +293,24 @@ private:
       using item_type = std::remove_cvref_t<decltype(item)>;
       std::erase_if(running, [](const any_fiber& f) { return f.done(); });
       item_type own(std::forward<decltype(item)>(item));
-      fiber<V> f;
-      any_fiber any = in_order ? any_fiber(f = in.spawn(fn, std::move(own))) : Deliver::start(in, fn, share(me), std::move(own));
-      if (stopped) return any.cancel();  // a place had been given already
-      running.push_back(std::move(any));
-      if (in_order) ordered.put(std::move(f));
+      if (!enter()) return;
+      if (in_order) {
+        auto f = in->start(fn, std::move(own));
+        running.push_back(f);
+        ordered.put(std::move(f));
+        if (stopped) return;
+      } else {
+        const auto start = [&](auto&&... with) { return in->start(std::forward<decltype(with)>(with)...); };
+        running.push_back(Deliver::start(start, fn, share(me), std::move(own)));
+      }
     }
   }
 };
 
 struct deliver_by_fiber {
-  template <class F, class Share, class I>
-  static any_fiber start(group& in, F& fn, Share part, I item) {
-    return in.spawn([fn, part = std::move(part), item = std::move(item)]() mutable { part.of->unordered.put(call<Share>(fn, item)); });
+  template <class Start, class F, class Share, class I>
+  static any_fiber start(const Start& start, F& fn, Share part, I item) {
+    return start([fn, part = std::move(part), item = std::move(item)]() mutable { part.of->unordered.put(call<Share>(fn, item)); });
   }
 
 private:

@@ -298,7 +298,6 @@ concept bare_awaitable = !std::is_lvalue_reference_v<A> && requires { typename s
 // What refers to something refers to it still.
 template <class A>
 task<awaited_t<A>> as_task(A what) {
-  static_assert(!requires { typename awaited_t<A>::mutex_type; }, "a lock belongs to the coroutine that takes it: co_await it there");
   co_return co_await std::move(what);
 }
 
@@ -308,7 +307,7 @@ task<awaited_t<A>> as_task(A what) {
 // of the options means nothing. What the coroutine refers to must live until it is over: prefer spawn(fn, args...), which keeps a lambda's
 // captures and the arguments alive. Throws out_of_stacks, no_fiber for an empty task.
 template <class T>
-fiber<T> spawn(spawn_options options, task<T> t) {
+fiber<T> spawn(spawn_options options, task<T>&& t) {
   t.weft_promise();
   return detail::spawn_task<T>(detail::task_block<T>::operations, options, [&](detail::fiber_base* f) {
     static_cast<detail::task_block<T>*>(f)->root = t.weft_release();
@@ -337,11 +336,13 @@ T await(task<T>&& given) {
 // The same for what weft::async:: offers besides tasks: weft::await(weft::async::get(q)).
 template <detail::bare_awaitable A>
 auto spawn(spawn_options options, A&& what) {
+  static_assert(!requires { typename detail::awaited_t<A>::mutex_type; },
+                "a lock belongs to the coroutine that takes it: co_await it there");
   return spawn(options, detail::as_task<std::remove_cvref_t<A>>(std::forward<A>(what)));
 }
 template <detail::bare_awaitable A>
 auto spawn(A&& what) {
-  return spawn(detail::as_task<std::remove_cvref_t<A>>(std::forward<A>(what)));
+  return spawn(spawn_options{}, std::forward<A>(what));
 }
 template <detail::bare_awaitable A>
 decltype(auto) await(A&& what) {
@@ -351,12 +352,17 @@ decltype(auto) await(A&& what) {
 // One with a name is not given away by mistake.
 #define WEFT_RUNS_ONCE "a weft::task runs once: give it away by std::move, or call what makes it right here"
 template <class T>
-fiber<T> spawn(task<T>& t) {
+auto spawn(task<T>& t) {
   static_assert(detail::never_true<T>, WEFT_RUNS_ONCE);
   return spawn(std::move(t));
 }
 template <class T>
-T await(task<T>& t) {
+auto spawn(spawn_options options, task<T>& t) {
+  static_assert(detail::never_true<T>, WEFT_RUNS_ONCE);
+  return spawn(options, std::move(t));
+}
+template <class T>
+decltype(auto) await(task<T>& t) {
   static_assert(detail::never_true<T>, WEFT_RUNS_ONCE);
   return await(std::move(t));
 }

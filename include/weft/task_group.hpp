@@ -68,10 +68,10 @@ public:
       scope.run([&] {
         if constexpr (std::is_invocable_v<F, task_group&>) {
           detail::refuse_coroutine<std::invoke_result_t<F, task_group&>>();
-          std::forward<F>(body)(*this);
+          static_cast<void>(std::forward<F>(body)(*this));
         } else {
           detail::refuse_coroutine<std::invoke_result_t<F>>();
-          std::forward<F>(body)();
+          static_cast<void>(std::forward<F>(body)());
         }
       });
     } catch (...) {

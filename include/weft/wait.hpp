@@ -5,6 +5,7 @@
 // any_waitable. Waiting leaves what is waited for alone: nothing here cancels it.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <initializer_list>
@@ -17,6 +18,7 @@
 #include <vector>
 
 #include "weft/any_waitable.hpp"
+#include "weft/fiber.hpp"
 #include "weft/waitable.hpp"
 
 namespace weft {
@@ -108,6 +110,10 @@ wait_result<std::ranges::range_value_t<R>> wait(const R& range, return_when when
   while (all.more() && all.add(all.links.wait_one(deadline, "wait"))) {
   }
   return all.take();
+}
+template <detail::not_begun R>
+bool wait(const R&, return_when = return_when::all, std::optional<std::chrono::nanoseconds> = std::nullopt) {
+  return detail::refuse_not_begun<R>();
 }
 // Same, of several kinds: wait({a, b}, weft::first_completed).
 inline wait_result<any_waitable> wait(std::initializer_list<any_waitable> of, return_when when = return_when::all,
@@ -201,6 +207,11 @@ template <std::ranges::forward_range R>
   requires waitable<std::ranges::range_value_t<R>>
 completions<R> as_completed(R&& range, std::optional<std::chrono::nanoseconds> timeout = std::nullopt) {
   return completions<R>(std::forward<R>(range), timeout);
+}
+template <detail::not_begun R>
+std::array<std::exception_ptr, 0> as_completed(const R&, std::optional<std::chrono::nanoseconds> = std::nullopt) {
+  static_cast<void>(detail::refuse_not_begun<R>());
+  return {};
 }
 inline completions<std::vector<any_waitable>> as_completed(std::initializer_list<any_waitable> of,
                                                            std::optional<std::chrono::nanoseconds> timeout = std::nullopt) {

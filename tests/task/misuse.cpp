@@ -66,6 +66,46 @@ task<> wraps_a_task() {
 void selects_a_coroutine(weft::channel<int>& c) {
   weft::select(weft::on_receive(c, []() -> task<> { co_return; }));  // EXPECT: in a coroutine use co_await weft::async::select
 }
+void cuts_off_a_coroutine() {
+  weft::move_on_after(1s, [] { return async::sleep_for(2s); });  // EXPECT: in a fiber let the function return weft::await(...)
+}
+void shields_a_coroutine() {
+  static_cast<void>(weft::shield([]() -> task<long> { co_return 1; }));  // EXPECT: in a fiber let the function return weft::await(...)
+}
+int runs_a_coroutine(weft::task_group& g) {
+  return g.run([]() -> task<> { co_return; }), 1;               // EXPECT: in a fiber let the function return weft::await(...)
+}
+void sends_a_coroutine_to_a_thread(weft::thread_pool& p) {
+  p.spawn([]() -> task<int> { co_return 1; });                  // EXPECT: a coroutine runs on its hub
+}
+auto spawns_a_lock(weft::mutex& m) { return weft::spawn(async::lock(m)); }  // EXPECT: a lock belongs to the coroutine that takes it
+void spawns_into_a_group(weft::task_group& g) {
+  auto t = one();
+  g.spawn(t);                                                   // EXPECT: a weft::task runs once: give it away by std::move
+}
+task<> waits_for_unbegun(std::vector<task<long>> v) {
+  co_await async::wait(v);                                      // EXPECT: these tasks have not begun
+}
+void joins_unbegun(const std::vector<task<int>>& v) {
+  weft::joinall(v);                                             // EXPECT: these tasks have not begun
+}
+void takes_unbegun(const std::vector<task<char>>& v) {
+  for (const auto& t : weft::as_completed(v)) static_cast<void>(t);  // EXPECT: these tasks have not begun
+}
+void loops_over(weft::async_generator<int> g) {
+  for (int i : g) static_cast<void>(i);                         // EXPECT: a range-for cannot await
+}
+int takes_for_a_value(weft::queue<int>& q) {
+  return async::get(q);                                         // EXPECT: to_be_awaited
+}
+int takes_a_task_for_a_value() {
+  return one();                                                 // EXPECT: task<int>
+}
+// In the compilers' own words:
+void awaits_in_a_function() { co_await one(); }                 // EXPECT: coroutine
+void awaits_in_a_plain_lambda() {
+  weft::spawn([] { co_await one(); });                          // EXPECT: function with a deduced return type
+}
 void forgets_a_task() {
   one();                                                        // EXPECT: a weft::task runs only when it is awaited or spawned
 }

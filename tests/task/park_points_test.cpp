@@ -427,6 +427,10 @@ struct groups_world : idle {
     std::vector<int> numbers{1, 2, 3};
     const auto got = co_await async::map(p, leaf, numbers);
     CHECK(got == numbers);
+    auto in_order = async::imap(p, leaf, numbers);
+    while (auto n = co_await in_order.next()) CHECK(*n > 0);
+    auto as_done = async::imap_unordered(p, leaf, numbers, 1);
+    while (auto n = co_await as_done.next()) CHECK(*n > 0);
     const int one = co_await async::apply(p, fiber_leaf, 7);
     CHECK(one == 7);
     co_await async::kill(p);

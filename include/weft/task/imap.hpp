@@ -24,9 +24,9 @@ namespace weft {
 namespace detail {
 
 struct deliver_by_task {
-  template <class F, class Share, class I>
-  static any_fiber start(group& in, F& fn, Share part, I item) {
-    return in.spawn(run<F, Share, I>, fn, std::move(part), std::move(item));
+  template <class Start, class F, class Share, class I>
+  static any_fiber start(const Start& start, F& fn, Share part, I item) {
+    return start(run<F, Share, I>, fn, std::move(part), std::move(item));
   }
 
 private:
@@ -59,7 +59,7 @@ namespace async {
 // What imap gives. Dropped early it cancels what runs still, and does not wait for it: where that refers to locals of the coroutine,
 // close().
 template <class V>
-class mapped {
+class mapped : public detail::asked_by_await {
   using value = detail::tuple_value<V>;
 
 public:

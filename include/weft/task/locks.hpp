@@ -25,6 +25,7 @@ public:
 
   bool now() { return task_access::acquire_now(mutex_, Write); }
   wait_list& line() noexcept { return task_access::waiters(mutex_); }
+  [[nodiscard("the lock is released where it is dropped: auto held = co_await ...")]]
   Lock await_resume() { return this->woken() ? Lock(mutex_, std::adopt_lock) : Lock(mutex_, std::defer_lock); }
 
 private:
@@ -42,6 +43,7 @@ public:
     return taken_ = mutex_.try_lock();
   }
   wait_list& line() noexcept { return task_access::waiters(task_access::inner(mutex_)); }
+  [[nodiscard("the lock is released where it is dropped: auto held = co_await ...")]]
   std::unique_lock<recursive_mutex> await_resume() {
     if (!woken()) return std::unique_lock<recursive_mutex>(mutex_, std::defer_lock);
     if (!taken_) task_access::first_lock(mutex_);

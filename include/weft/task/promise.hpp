@@ -80,6 +80,19 @@ struct final_awaiter {
   void await_resume() const noexcept {}
 };
 
+// Base of what is asked for one value after the other by co_await.
+struct asked_by_await {
+  template <class T = void>
+  int* begin() const {
+    static_assert(never_true<T>, "a range-for cannot await: while (auto value = co_await it.next()) ...");
+    return nullptr;
+  }
+  template <class T = void>
+  int* end() const {
+    return nullptr;
+  }
+};
+
 // Base of the operations.
 class any_operation {
 public:
@@ -94,11 +107,11 @@ protected:
 // What a call of weft::async:: returns: the operation that co_await will make of it, in the frame, and its arguments. (The operation
 // itself is never moved, and g++ 12 wants to move what co_await is given.)
 template <class Op, class... Args>
-class [[nodiscard("nothing happens before it is awaited: co_await it")]] operation_call {
+class [[nodiscard("nothing happens before it is awaited: co_await it")]] to_be_awaited {
 public:
   using weft_awaited = void;
   template <class... A>
-  explicit operation_call(A&&... a) : args_(std::forward<A>(a)...) {}
+  explicit to_be_awaited(A&&... a) : args_(std::forward<A>(a)...) {}
   Op make() && {
     return std::apply([](Args&... a) { return Op(std::forward<Args>(a)...); }, args_);
   }
@@ -115,14 +128,14 @@ private:
 template <class A>
 inline constexpr bool is_call = false;
 template <class Op, class... Args>
-inline constexpr bool is_call<operation_call<Op, Args...>> = true;
+inline constexpr bool is_call<to_be_awaited<Op, Args...>> = true;
 
 // Objects that are given as lvalues (what is waited for) are kept by reference, the rest by value.
 template <class A>
 using kept = std::conditional_t<std::is_lvalue_reference_v<A> && std::is_class_v<std::remove_reference_t<A>>, A, std::decay_t<A>>;
 template <class Op, class... Args>
 auto call(Args&&... args) {
-  return operation_call<Op, kept<Args>...>(std::forward<Args>(args)...);
+  return to_be_awaited<Op, kept<Args>...>(std::forward<Args>(args)...);
 }
 
 template <class P>

@@ -57,6 +57,7 @@ public:
     return true;
   }
   wait_list& line() noexcept { return task_access::waiters(mutex_); }
+  [[nodiscard("the lock is released where it is dropped: auto held = co_await ...")]]
   std::unique_lock<mutex> await_resume() {
     return woken() ? std::unique_lock<mutex>(mutex_, std::adopt_lock) : std::unique_lock<mutex>(mutex_, std::defer_lock);
   }

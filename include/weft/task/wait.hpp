@@ -168,6 +168,11 @@ template <std::ranges::forward_range R>
 auto joinall(R&& range, joinall_options options = {}) {
   return detail::joinall_of<detail::kept_range<R>>(std::forward<R>(range), options);
 }
+template <detail::not_begun R>
+task<std::size_t> joinall(const R&, joinall_options = {}) {
+  static_cast<void>(detail::refuse_not_begun<R>());
+  return {};
+}
 // Cancels every fiber of the range, then waits for all; true when all are over by `timeout`.
 template <std::ranges::forward_range R>
   requires std::derived_from<std::ranges::range_value_t<R>, any_fiber>
@@ -185,9 +190,16 @@ auto wait(R&& range, return_when when = return_when::all, std::optional<std::chr
   return detail::wait_of<detail::kept_range<R>>(std::forward<R>(range), when, timeout);
 }
 
+template <detail::not_begun R>
+task<wait_result<any_waitable>> wait(const R&, return_when = return_when::all,
+                                     std::optional<std::chrono::nanoseconds> = std::nullopt) {
+  static_cast<void>(detail::refuse_not_begun<R>());
+  return {};
+}
+
 // The waitables of a range, one after the other as they end: while (auto f = co_await ended.next()) use(*f).
 template <class R>
-class completions {
+class completions : public detail::asked_by_await {
 public:
   using item = typename wait_result<std::ranges::range_value_t<R>>::item;
 
