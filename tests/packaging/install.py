@@ -63,7 +63,9 @@ with tempfile.TemporaryDirectory() as work:
     status, said = run([weft, "doctor"])
     check("the installed doctor finds what belongs to it", status == 0 and "ran green" in said, said)
     for page in glob.glob(root + "/share/man/man?/*"):
-        status, said = run(["man", "-E", "UTF-8", "-l", page], env={**os.environ, "MANWIDTH": "100", "LC_ALL": "C.UTF-8"})
+        status, said = run(["man", "-E", "UTF-8", "-l", page], env={**os.environ, "MANWIDTH": "80", "LC_ALL": "C.UTF-8"})
         check(f"{os.path.basename(page)} is a page with a name, and no raw Markdown is left",
               status == 0 and "NAME" in said and "](" not in said and "**" not in said, said[:3000])
+        check(f"{os.path.basename(page)} fits a terminal: no table, no word broken, nothing that troff complains of",
+              not any(sign in said for sign in ("│", "‐\n", "troff", "warning: ")), said[:3000])
 end()
