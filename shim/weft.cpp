@@ -7,10 +7,13 @@
 #include <cstring>
 #include <string>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
+#include "complaint.hpp"
 #include "doubt.hpp"
 #include "own_path.hpp"
+#include "start_error.hpp"
 
 namespace {
 
@@ -90,8 +93,9 @@ void set_environment(const run_options& o, const std::string& shim) {
   for (const std::string& w : words) argv.push_back(const_cast<char*>(w.c_str()));
   argv.push_back(nullptr);
   execvp(argv[0], argv.data());
-  std::fprintf(stderr, "weft: %s: %s\n", argv[0], std::strerror(errno));
-  return errno == ENOENT ? 127 : 126;  // as a shell answers
+  const int error = errno;
+  std::fprintf(stderr, "weft: %s: %s\n", argv[0], weft::command::why_not_started(words.front(), error).c_str());
+  return error == ENOENT ? 127 : 126;  // as a shell answers
 }
 
 int run(const run_options& o) {
@@ -117,43 +121,70 @@ int main(int argc, char** argv) {
     for (const tool& t : tools)
       if (std::strcmp(argv[1], t.word) == 0) return become(t, argv);
 
-  CLI::App app{"Weft: green threads for programs written with blocking calls"};
+  if (argc > 1 && argv[1][0] != '-' && std::strcmp(argv[1], "run") != 0) {
+    std::fprintf(stderr, "weft: there is no subcommand %s; a program of that name is run by: weft run -- %s\n", argv[1], argv[1]);
+    std::fputs("`weft --help` lists the subcommands\n", stderr);
+    return static_cast<int>(CLI::ExitCodes::ExtrasError);
+  }
+
+  CLI::App app{"Weft: green threads for programs written with blocking calls", "weft"};
   app.set_version_flag("--version", "weft " WEFT_VERSION);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
+  app.failure_message(weft::command::complaint);
 
   CLI::App* run_command = app.add_subcommand(
       "run", "Run a program with its threads as green threads: a pthread_create makes one, a blocking call parks it. Exit status, "
              "signals, standard input and output are the program's own.");
+  // A flag that may have a value is "--stats{1}" to CLI11, which nobody should have to read.
+  run_command->formatter_fn([](const CLI::App* command, std::string name, CLI::AppFormatMode mode) {
+    std::string help = CLI::Formatter().make_help(command, std::move(name), mode);
+    const std::string shown = "--stats{1}     ";
+    if (const std::size_t at = help.find(shown); at != std::string::npos) help.replace(at, shown.size(), "--stats[=/PATH]");
+    return help;
+  });
   run_options o;
   bool native_on_doubt = false;
   run_command->add_option("--mode", o.mode, "green (the default), or fibers: pthreads stay threads of the kernel, and only blocking "
                                             "calls of the program's own Weft fibers park")
+      ->type_name("MODE")
       ->check(CLI::IsMember({"green", "fibers"}));
-  run_command->add_option("--carriers", o.carriers, "OS threads that run the green threads: 1 so far")->check(CLI::Range(1u, 1024u));
-  run_command->add_option("--stack-size", o.stack_size, "stacks of threads whose creator names no size, such as 256k")
-      ->transform(CLI::AsSizeValue(false))
-      ->check(CLI::Range(std::uint64_t{16} << 10, std::uint64_t{1} << 40));
+  run_command->add_option("--carriers", o.carriers, "OS threads that run the green threads: 1 so far")
+      ->type_name("N")
+      ->check(CLI::Range(1u, 1024u).description(""));
+  run_command->add_option("--stack-size", o.stack_size, "stacks of threads whose creator names no size: bytes, or 256k, 1m; 16k to 1t")
+      ->type_name("SIZE")
+      ->transform(CLI::AsSizeValue(false).description(""))
+      ->check(CLI::Range(std::uint64_t{16} << 10, std::uint64_t{1} << 40).description(""));
   run_command->add_option("--watchdog", o.watchdog_ms, "report threads that keep all others from running for so many milliseconds")
-      ->check(CLI::Range(1ul, 86'400'000ul));
+      ->type_name("MS")
+      ->check(CLI::Range(1ul, 86'400'000ul).description(""));
   run_command->add_flag("--stats{1}", o.stats,
-                        "a table of what happened, on standard error when the program ends; --stats=/PATH: appended to that file");
+                        "a table of what happened, on standard error when the program ends, or appended to a file");
   run_command->add_option("--trace", o.trace,
                           "write what the threads did, waited for and woke to this file, for ui.perfetto.dev; other processes of the run "
-                          "write FILE.PID; %p in it stands for the process's id. docs/tracing.md");
+                          "write FILE.PID; %p in it stands for the process's id")
+      ->type_name("FILE");
   run_command->add_flag("-v,--verbose", o.verbose, "say on standard error what was patched");
   auto* strict = run_command->add_flag("--strict", o.strict, "exit with status 126 instead of running natively what the shim cannot reach");
   run_command->add_flag("--native-on-doubt", native_on_doubt, "run natively, and say why, what the shim cannot reach (the default)")
       ->excludes(strict);
   run_command->add_flag("--no-children", o.no_children, "programs that this one starts run without Weft");
-  run_command->add_option("program", o.words, "the program and its arguments, after --")->required();
+  run_command->add_option("program", o.words, "the program and its arguments, after --")->required()->type_name("");
   run_command->prefix_command();
   run_command->positionals_at_end();
   // With prefix_command() a word that is no option begins the program's, but unknown options before it are only set aside.
   run_command->parse_complete_callback([&] {
     for (const std::string& word : run_command->remaining())
-      if (word != "--") throw CLI::ExtrasError({word});
+      if (word != "--") {
+        const std::string like = weft::command::options_like(*run_command, word);
+        throw CLI::ExtrasError("there is no option " + word + (like.empty() ? "" : "; is it " + like + "?"), CLI::ExitCodes::ExtrasError);
+      }
   });
   for (const tool& t : tools) app.add_subcommand(t.word, t.what);  // for --help
   CLI11_PARSE(app, argc, argv);
+  if (app.get_subcommands().empty()) {
+    std::fputs(app.help().c_str(), stderr);
+    return static_cast<int>(CLI::ExitCodes::RequiredError);
+  }
   return run(o);
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "../complaint.hpp"
 #include "../own_path.hpp"
 #include "machine.hpp"
 #include "program.hpp"
@@ -40,8 +41,9 @@ int doctor() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app{"weft-doctor: what this machine does for Weft, and what Weft would do with a program"};
+  CLI::App app{"weft-doctor: what this machine does for Weft, and what Weft would do with a program", "weft"};
   app.require_subcommand(1);
+  app.failure_message(weft::command::complaint);
   CLI::App* machine = app.add_subcommand("doctor",
                                          "What this machine supports, what Weft does therefore, and what to change. Exit "
                                          "status 1 when pthread programs would run natively.");
@@ -49,7 +51,7 @@ int main(int argc, char** argv) {
                                          "Why a program can or cannot run green, before it is run. Exit status 1 when it would "
                                          "run natively, 2 when that cannot be told.");
   std::vector<std::string> names;
-  program->add_option("program", names, "programs, by path or by name")->required();
+  program->add_option("program", names, "programs, by path or by name")->required()->type_name("");
   CLI11_PARSE(app, argc, argv);
   if (*machine) return doctor();
   verdict worst = verdict::green;

@@ -10,9 +10,11 @@
 #include <iterator>
 #include <memory>
 #include <sstream>
+#include <string_view>
 #include <vector>
 
 #include "../doubt.hpp"
+#include "../start_error.hpp"
 #include "finding.hpp"
 #include "mapped_file.hpp"
 #include "output.hpp"
@@ -141,6 +143,16 @@ void scan_findings(const objects& all, std::vector<finding>& found) {
   }
 }
 
+// execvp(3) and shells run by sh what the kernel does not know, unless it looks like anything but text.
+bool left_to_sh(const std::string& path) {
+  char head[256];
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return false;
+  const ssize_t n = read(fd, head, sizeof head);
+  close(fd);
+  return n > 0 && !std::string_view(head, 2).starts_with("#!") && std::memchr(head, 0, static_cast<std::size_t>(n)) == nullptr;
+}
+
 // A script's interpreter, to the one that is no script.
 std::string behind_scripts(std::string path) {
   for (int depth = 0; depth < 5; ++depth) {
@@ -171,18 +183,23 @@ std::string behind_scripts(std::string path) {
 verdict explain(const std::string& name) {
   const std::string path = command::find_program(name);
   if (path.empty() || access(path.c_str(), F_OK) != 0) {
-    std::fprintf(stderr, "weft: %s: no such program\n", name.c_str());
+    std::fprintf(stderr, "weft: %s: no such program%s\n", name.c_str(), name.find('/') == std::string::npos ? " in PATH" : "");
+    return verdict::unknown;
+  }
+  if (const std::string unfit = command::unfit_to_start(path); !unfit.empty()) {
+    std::fprintf(stderr, "weft: %s: %s\n", path.c_str(), unfit.c_str());
     return verdict::unknown;
   }
   if (access(path.c_str(), R_OK) != 0) {
     std::fprintf(stderr, "weft: %s: %s\n", path.c_str(), std::strerror(errno));
     return verdict::unknown;
   }
-  const std::string program = behind_scripts(path);
+  const bool by_sh = left_to_sh(path);
+  const std::string program = by_sh ? "/bin/sh" : behind_scripts(path);
   std::string why = command::reason_to_run_natively(path);
   if (why.empty() && program != path) why = command::reason_to_run_natively(program);
   std::vector<finding> found;
-  if (program != path) found.push_back({level::ok, "script", "run by " + program, ""});
+  if (program != path) found.push_back({level::ok, "script", "run by " + program + (by_sh ? ", as it has no #! line" : ""), ""});
   if (!why.empty()) {
     std::printf("%s: runs natively: %s\n", path.c_str(), why.c_str());
     print(found);
@@ -208,8 +225,6 @@ verdict explain(const std::string& name) {
                      "its option that turns its sandbox off, if there is one"});
   if (const std::string s = users(all, {"setns", "unshare"}); !s.empty())
     found.push_back({level::limited, "namespaces", s + ": setns and unshare act on all green threads at once", ""});
-  if (const std::string s = users(all, {"setfsuid", "setfsgid"}); !s.empty())
-    found.push_back({level::limited, "credentials", s + ": setfsuid acts on all green threads at once", ""});
   std::printf("%s: runs green\n", path.c_str());
   print(found);
   return verdict::green;

@@ -51,10 +51,32 @@ check("a program that is not there", status == 2 and "no such program" in said, 
 status, said = ask("explain")
 check("no program at all is an error of usage", status > 2, said)
 
+for words, wanted in (((), "Subcommands:"), (("frobnicate",), "weft run -- frobnicate"), (("run",), "weft run: program is required"),
+                      (("run", "--stat", "--", "true"), "there is no option --stat; is it --stats?"),
+                      (("run", "--watchdog", "x", "--", "true"), "`weft run --help`"), (("explain",), "`weft explain --help`")):
+    status, said = ask(*words)
+    check(f"`weft {' '.join(words)}` says what to do", status not in (0, 1, 2) and wanted in said, said)
+
 with tempfile.TemporaryDirectory() as folder:
     script = write(folder + "/script", b"#!/usr/bin/env -S sh\n:\n")
     status, said = ask("explain", script)
     check("a script is judged by its interpreter", status == 0 and "run by " in said and "/sh" in said, said)
+    plain = write(folder + "/plain", b"echo hello\n")
+    status, said = ask("explain", plain)
+    check("a script without a first line is sh's", status == 0 and "run by /bin/sh, as it has no #! line" in said, said)
+    os.chmod(plain, stat.S_IRUSR)
+    status, said = ask("explain", plain)
+    check("a file that is not executable is told as that", status == 2 and "not marked executable (chmod +x" in said, said)
+    status, said = ask("run", "--", plain)
+    check("and so when it is to be run", status == 126 and "not marked executable (chmod +x" in said, said)
+    status, said = ask("explain", folder)
+    check("a directory is told as that", status == 2 and "is a directory" in said, said)
+    status, said = ask("run", "--", folder)
+    check("and so when it is to be run", status == 126 and "is a directory" in said, said)
+    status, said = ask("run", "--", "plain", cwd=folder)
+    check("a program beside the user and not in PATH", status == 127 and "not found in PATH; ./plain is there" in said, said)
+    status, said = ask("run", "--", write(folder + "/lost", b"#!/no/such/interpreter\n"))
+    check("a script's missing interpreter is named", status == 127 and "interpreter /no/such/interpreter is missing" in said, said)
     with open(os.path.realpath("/bin/true"), "rb") as f:
         whole = f.read()
     foreign = bytearray(whole)
