@@ -57,7 +57,8 @@ def mbuffer(side):
     return {"copied": digest_of(out)}
 
 
-@scenario("ld.lld --threads=4", "a C program linked against libc by four threads, and run", ["ld.lld", "gcc"], ["lld", "gcc"], group="work")
+@scenario("ld.lld --threads=4", "a C program linked against libc by four threads, and run", ["ld.lld", "gcc"], ["lld", "gcc"],
+          group="work")
 def lld(side):
     source = side.file("main.c", "#include <stdio.h>\nint main(void) { return puts(\"linked\") < 0; }\n")
     helper("gcc", "-c", "-o", side.file("main.o"), source)
