@@ -63,8 +63,9 @@ def lld(side):
     source = side.file("main.c", "#include <stdio.h>\nint main(void) { return puts(\"linked\") < 0; }\n")
     helper("gcc", "-c", "-o", side.file("main.o"), source)
     folder = "/usr/lib/x86_64-linux-gnu/"
-    side.run([need("ld.lld"), "--threads=4", "-o", side.file("main"), "-dynamic-linker", "/lib64/ld-linux-x86-64.so.2", folder + "crt1.o",
-              folder + "crti.o", side.file("main.o"), "-L" + folder, "-lc", folder + "crtn.o"])
+    begin, end = [folder + "crt1.o", folder + "crti.o"], [folder + "crtn.o"]
+    side.run([need("ld.lld"), "--threads=4", "-o", side.file("main"), "-dynamic-linker", "/lib64/ld-linux-x86-64.so.2", *begin,
+              side.file("main.o"), "-L" + folder, "-lc", *end])
     return {"program": digest_of(side.file("main")), "says": helper(side.file("main"))}
 
 
