@@ -69,8 +69,8 @@ def lld(side):
     return {"program": digest_of(side.file("main")), "says": helper(side.file("main"))}
 
 
-@scenario("nbdkit and nbdcopy", "a block device served by eight threads, copied by four threads over four connections", ["nbdkit", "nbdcopy"],
-          ["nbdkit", "libnbd-bin"], group="servers")
+@scenario("nbdkit and nbdcopy", "a block device served by eight threads, copied by four threads over four connections",
+          ["nbdkit", "nbdcopy"], ["nbdkit", "libnbd-bin"], group="servers")
 def nbd(side):
     path, out = material(side, 6_000_000), side.file("copy")
     status = side.run([need("nbdkit"), "--foreground", "-U", "-", "-t", "8", "file", path, "--run",
