@@ -23,6 +23,8 @@ long recvmmsg(hub& h, caller who, int fd, mmsghdr* messages, unsigned count, int
 
 // send.cpp, send_message.cpp
 long send(hub& h, caller who, int fd, const void* from, std::size_t n, int flags) noexcept;
+// What is left of a send whose first try, with MSG_DONTWAIT, the caller has made: it gave `first`, which is not all of `n`.
+long send_after(hub& h, caller who, int fd, const void* from, std::size_t n, int flags, long first) noexcept;
 long sendto(hub& h, caller who, int fd, const void* from, std::size_t n, int flags, const void* to, unsigned to_size) noexcept;
 long sendmsg(hub& h, caller who, int fd, const msghdr* message, int flags) noexcept;
 long sendmmsg(hub& h, caller who, int fd, mmsghdr* messages, unsigned count, int flags) noexcept;

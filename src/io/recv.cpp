@@ -21,8 +21,10 @@ constexpr int never_waits = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE;
 
 // Without flags on a plain TCP stream. One recv a message: a short read empties the socket, so the next call parks without trying
 // until something is reported. What was reported once and not looked at (FIN, urgent data) forbids that (`past_plain`).
-long recv_plain(hub& h, caller who, int fd, core::fd_entry& e, void* to, std::size_t n) noexcept {
-  park_rules rules(h, who, fd, side::receive);
+// `Who` at compile time: for calls of the face there are no rules to ask.
+template <caller Who>
+[[gnu::noinline]] long recv_plain(hub& h, int fd, core::fd_entry& e, void* to, std::size_t n) noexcept {
+  park_rules rules(h, Who, fd, side::receive);
   bool try_first = !e.drained;
   for (;;) {
     if (try_first) {
@@ -38,12 +40,14 @@ long recv_plain(hub& h, caller who, int fd, core::fd_entry& e, void* to, std::si
         return got;
       }
     }
-    if (const long refused = rules.before_park(); refused != 0) [[unlikely]] {
-      if (try_first) return refused;
-      try_first = true;  // O_NONBLOCK: no answer without having asked the kernel, or a loop of such calls would see nothing
-      continue;
-    }
-    const long waited = wait_fd(h, fd, e, poller::in, rules.deadline(), "recv");
+    if constexpr (Who == caller::door)
+      if (const long refused = rules.before_park(); refused != 0) [[unlikely]] {
+        if (try_first) return refused;
+        try_first = true;  // O_NONBLOCK: no answer without having asked the kernel, or a loop of such calls would see nothing
+        continue;
+      }
+    const nanos deadline = Who == caller::door ? rules.deadline() : never;
+    const long waited = wait_fd_here(h, fd, e, poller::in, deadline, "recv");
     if (waited != 0) [[unlikely]]
       return waited == timed_out ? -EAGAIN : rules.ended(waited);
     try_first = true;
@@ -100,7 +104,7 @@ long recv(hub& h, caller who, int fd, void* to, std::size_t n, int flags) noexce
   if (flags == 0) [[likely]] {
     core::fd_entry* e = h.fds.get(fd);
     if (e != nullptr && plain_tcp(fd, *e)) [[likely]]
-      return recv_plain(h, who, fd, *e, to, n);
+      return who == caller::face ? recv_plain<caller::face>(h, fd, *e, to, n) : recv_plain<caller::door>(h, fd, *e, to, n);
   }
   return recvfrom(h, who, fd, to, n, flags, nullptr, nullptr);
 }

@@ -23,6 +23,11 @@ long send(hub& h, caller who, int fd, const void* from, std::size_t n, int flags
   return sendto(h, who, fd, from, n, flags, nullptr, 0);
 }
 
+long send_after(hub& h, caller who, int fd, const void* from, std::size_t n, int flags, long first) noexcept {
+  if ((first < 0 && first != -EAGAIN) || (flags & MSG_DONTWAIT) != 0) return first;
+  return send_rest(h, who, fd, from, n, flags, nullptr, 0, first);
+}
+
 long sendto(hub& h, caller who, int fd, const void* from, std::size_t n, int flags, const void* to, unsigned to_size) noexcept {
   const long sent = sys::raw(SYS_sendto, fd, from, n, flags | MSG_DONTWAIT, to, to_size);
   if (sent == static_cast<long>(n) || (sent < 0 && sent != -EAGAIN) || (flags & MSG_DONTWAIT) != 0) [[likely]]

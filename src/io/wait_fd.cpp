@@ -1,44 +1,30 @@
 #include "io/wait_fd.hpp"
 
-#include <cerrno>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "core/trace.hpp"
-#include "io/watchers.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::io {
 
-long wait_fd(hub& h, int fd, core::fd_entry& e, std::uint32_t events, nanos deadline, const char* reason) noexcept {
-  const std::uint32_t version = watch_closing(h, fd);
-  // A poller that registers once notes so in `watched`: nothing to tell it, and no call.
+void wake_target(detail::wait_node* self) noexcept { detail::unpark(*static_cast<core::fd_node*>(self)->target); }
+
+long prepare_wait(hub& h, int fd, core::fd_entry& e, std::uint32_t events, nanos deadline, std::uint32_t version) noexcept {
   if ((events & ~e.reg.watched) != 0) {
     if (e.reg.watched == 0) e.version = version;
     if (const int refused = h.poll->watch(fd, events, e.reg); refused != 0) [[unlikely]]
       return refused;
   }
-  if (h.block->current->in_task) [[unlikely]] {
-    // A coroutine waits by itself, for this.
-    h.tasks.refused = {core::refused_wait::descriptor, version, events, &e, deadline};
-    return ended_by(wake::impossible);
-  }
-  detail::waiter w(reason);
-  core::fd_node node(w, events);
-  node.version = version;
-  e.waiters.push_back(node);
-  ++h.fd_waiters;
-  core::trace::about(h, core::trace::about_descriptor, static_cast<std::uint64_t>(fd));
-  const wake why = detail::park(h, w, deadline);
-  if (why == wake::ready) [[likely]]
-    return node.closed ? -EBADF : 0;
-  if (node.linked()) {
-    node.unlink();
-    --h.fd_waiters;
-  }
-  return ended_by(why);
+  if (!h.block->current->in_task) return 0;
+  // A coroutine waits by itself, for this.
+  h.tasks.refused = {core::refused_wait::descriptor, version, events, &e, deadline};
+  return ended_by(wake::impossible);
+}
+
+long wait_fd(hub& h, int fd, core::fd_entry& e, std::uint32_t events, nanos deadline, const char* reason) noexcept {
+  return wait_fd_here(h, fd, e, events, deadline, reason);
 }
 
 long nap(hub& h, nanos ns, nanos deadline, const char* reason) noexcept {

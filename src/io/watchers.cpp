@@ -8,16 +8,14 @@
 #include "sys/syscall.hpp"
 
 namespace weft::io {
+
+fd_words<std::uint64_t> watchers;
+
 namespace {
 
-using words = fd_words<std::uint64_t>;  // version, then the hubs' bits
-using word = words::word;
+using word = fd_words<std::uint64_t>::word;
 
 constexpr std::uint64_t hub_bits = 0xffffffff, next_version = hub_bits + 1;
-
-words numbers;
-
-constexpr std::uint32_t version_of(std::uint64_t w) noexcept { return static_cast<std::uint32_t>(w >> 32 | 1u << 31); }
 
 // The list of hubs that have waited. Rarely taken, and never inside a signal handler that interrupted its owner: signals are blocked.
 sys::atomic<std::uint32_t> lock_word;
@@ -86,7 +84,7 @@ void take_closed(hub& h, core::remote_node*) noexcept {
   for (unsigned i = 0; i < count; ++i) end_waits(h, items[i].fd, items[i].version);
   if (!all) return;
   h.fds.each([&](int fd, core::fd_entry& e) {
-    const word* w = numbers.find(fd);
+    const word* w = watchers.find(fd);
     if (e.version != 0 && w != nullptr && version_of(w->load_acquire()) != e.version) end_waits(h, fd, e.version);
   });
 }
@@ -120,12 +118,12 @@ void end_version(hub* own, int fd, word& w) noexcept {
 
 }  // namespace
 
-std::uint32_t watch_closing(hub& h, int fd) noexcept {
+std::uint32_t begin_watching(hub& h, int fd) noexcept {
   if (h.closed.mark == 0) [[unlikely]] {
     const list_lock guard;
     list(h);
   }
-  word* w = numbers.find_or_make(fd);
+  word* w = watchers.find_or_make(fd);
   if (w == nullptr) [[unlikely]]
     return version_of(0);
   std::uint64_t seen = w->load_acquire();
@@ -135,11 +133,11 @@ std::uint32_t watch_closing(hub& h, int fd) noexcept {
 }
 
 void tell_watchers(hub* own, int fd) noexcept {
-  if (word* w = numbers.find(fd)) end_version(own, fd, *w);
+  if (word* w = watchers.find(fd)) end_version(own, fd, *w);
 }
 
 void tell_watchers_of_range(hub* own, unsigned first_fd, unsigned last_fd) noexcept {
-  numbers.each(first_fd, last_fd, [own](int fd, word& w) {
+  watchers.each(first_fd, last_fd, [own](int fd, word& w) {
     if ((w.load_relaxed() & hub_bits) != 0) end_version(own, fd, w);
   });
 }

@@ -7,11 +7,23 @@
 
 #include "core/hub.hpp"
 #include "io/ended.hpp"
+#include "io/fd_words.hpp"
 
 namespace weft::io {
 
+// The words: version, then the hubs' bits.
+extern fd_words<std::uint64_t> watchers;
+constexpr std::uint32_t version_of(std::uint64_t word) noexcept { return static_cast<std::uint32_t>(word >> 32 | 1u << 31); }
+
+// Makes the hub one of the watchers of `fd`; the number's version.
+std::uint32_t begin_watching(hub& h, int fd) noexcept;
 // Before a wait on `fd`: this hub is among its watchers from now on. The number's version, never 0.
-std::uint32_t watch_closing(hub& h, int fd) noexcept;
+[[gnu::always_inline]] inline std::uint32_t watch_closing(hub& h, int fd) noexcept {
+  if (const auto* w = watchers.find(fd); w != nullptr) [[likely]]
+    if (const std::uint64_t seen = w->load_acquire(); (seen & h.closed.mark) != 0) [[likely]]
+      return version_of(seen);
+  return begin_watching(h, fd);
+}
 
 // `fd` is about to be closed or replaced: tells every hub that waits on it but `own`, which is null where the caller has none.
 void tell_watchers(hub* own, int fd) noexcept;
