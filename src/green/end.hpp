@@ -16,6 +16,9 @@ void free_thread(fiber_base* f) noexcept;
 // Hands on the robust mutexes that a thread leaves locked (robust.cpp).
 void walk_robust_list(thread& t) noexcept;
 
+// The same for all threads, where other processes may wait for what they have locked: the process is about to end.
+void leave_all_locks() noexcept;
+
 // Called before the process ends by itself: the table of `weft run --stats`, and the trace.
 extern void (*before_exit)() noexcept;
 

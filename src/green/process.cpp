@@ -8,7 +8,6 @@
 #include "green/fork.hpp"
 #include "green/names.hpp"
 #include "green/rows.hpp"
-#include "green/shared_memory.hpp"
 #include "green/stack_arena.hpp"
 #include "green/stats.hpp"
 #include "green/signals.hpp"
@@ -69,10 +68,7 @@ void keep_only(hub& h, const fiber_base* me) noexcept {
 }
 
 door_answer on_exit_group(door_frame* f, long nr) noexcept {
-  if (home != nullptr && io::own_hub() == home) {
-    // Other processes may wait for what these threads have locked.
-    if (anything_shared()) each([](thread& t) { walk_robust_list(t); });
-  }
+  if (home != nullptr && io::own_hub() == home) leave_all_locks();
   // A process without green threads has its figures, too.
   if (before_exit != nullptr && (home == nullptr || io::own_hub() == home)) before_exit();
   return below(f, nr);

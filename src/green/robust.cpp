@@ -7,6 +7,7 @@
 #include "green/end.hpp"
 #include "green/robust_list.hpp"
 #include "green/rows.hpp"
+#include "green/shared_memory.hpp"
 #include "io/futex.hpp"
 #include "io/user_memory.hpp"
 #include "io/user_word.hpp"
@@ -86,6 +87,10 @@ void walk_robust_list(thread& t) noexcept {
     entry = next;
   }
   if (pending != 0) leave_locked(*home, t.tid, robust_word(h, pending), (h.pending & robust_is_pi) != 0, true);
+}
+
+void leave_all_locks() noexcept {
+  if (home != nullptr && anything_shared()) each([](thread& t) { walk_robust_list(t); });
 }
 
 green_rows robust_rows() noexcept { return rows_of(rows); }

@@ -6,6 +6,7 @@
 
 #include "green/end.hpp"
 #include "green/rows.hpp"
+#include "green/signals.hpp"
 #include "green/thread.hpp"
 #include "sys/atomic.hpp"
 #include "sys/syscall.hpp"
@@ -24,6 +25,14 @@ sys::atomic<std::uint32_t> used;
 
 bool failed(long got) noexcept { return got < 0 && got > -4096; }
 
+sys::atomic<bool> writable;
+
+// There may be locks in it: from now on signals that end the process by default come by Weft's entry, which hands them on (end.hpp).
+void note_writable() noexcept {
+  if (writable.exchange(true)) return;
+  if (are_virtual) take_own_signal_actions();
+}
+
 door_answer really(door_frame* f, long nr) noexcept {
   const door_answer a = below(f, nr);
   return a.pass == 0 ? a : answer(sys::raw(nr, f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9));
@@ -33,7 +42,9 @@ door_answer on_shmat(door_frame* f, long nr) noexcept {
   shmid_ds facts{};
   const bool known = sys::raw(SYS_shmctl, f->rdi, IPC_STAT, &facts) == 0;
   const door_answer a = really(f, nr);
-  if (!failed(a.result)) note_shared(static_cast<std::uint64_t>(a.result), known ? facts.shm_segsz : std::uint64_t{1} << 30);
+  if (failed(a.result)) return a;
+  note_shared(static_cast<std::uint64_t>(a.result), known ? facts.shm_segsz : std::uint64_t{1} << 30);
+  if ((f->rdx & SHM_RDONLY) == 0) note_writable();
   return a;
 }
 
@@ -43,7 +54,9 @@ door_answer map_noting_shared(door_frame* f, long nr) noexcept {
   const long type = f->r10 & MAP_TYPE;
   if (type != MAP_SHARED && type != MAP_SHARED_VALIDATE) return below(f, nr);
   const door_answer a = really(f, nr);
-  if (!failed(a.result)) note_shared(static_cast<std::uint64_t>(a.result), static_cast<std::uint64_t>(f->rsi));
+  if (failed(a.result)) return a;
+  note_shared(static_cast<std::uint64_t>(a.result), static_cast<std::uint64_t>(f->rsi));
+  if ((f->rdx & PROT_WRITE) != 0) note_writable();
   return a;
 }
 
@@ -65,6 +78,8 @@ bool is_kernel_thread(std::uint32_t tid) noexcept {
 }
 
 }  // namespace
+
+bool anything_to_lock() noexcept { return writable.load_relaxed(); }
 
 bool anything_shared() noexcept { return used.load_relaxed() != 0; }
 

@@ -10,6 +10,8 @@ namespace weft::green {
 // What was mapped shared, by mmap or shmat, since libweft.so is there. It may have been unmapped since: the answer is then too careful.
 bool may_be_shared(std::uint64_t address) noexcept;
 bool anything_shared() noexcept;
+// Of it, what this process may write.
+bool anything_to_lock() noexcept;
 void note_shared(std::uint64_t at, std::uint64_t bytes) noexcept;
 
 // mmap(2) and mremap(2), noting what is shared. A call has one row: the stacks' (stacks.cpp) goes on here.

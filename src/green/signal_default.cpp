@@ -36,7 +36,11 @@ std::uint64_t ending_signals() noexcept {
 
 void carry_out(int number, const siginfo_t& info) noexcept {
   // Weft's own handler may stand in the kernel, although the program has none.
-  if (usual_action(number) == usual::ends) end_by_default(number);
+  if (usual_action(number) == usual::ends) {
+    // No such signal ends the first process of a namespace.
+    if (sys::raw(SYS_getpid) != 1) leave_all_locks();
+    end_by_default(number);
+  }
   const std::uint64_t others = ~signal_bit(number);
   const long process = sys::raw(SYS_getpid), me = sys::raw(SYS_gettid);
   sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &others, nullptr, set_bytes);

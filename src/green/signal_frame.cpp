@@ -9,6 +9,7 @@
 #include "core/hub.hpp"
 #include "core/overflow.hpp"
 #include "green/begin.hpp"
+#include "green/end.hpp"
 #include "green/file_owners.hpp"
 #include "io/user_memory.hpp"
 #include "patch/dispatch.hpp"
@@ -312,7 +313,10 @@ bool came(int number, siginfo_t* info, void* context) {
     return true;
   }
   thread* t = of(home->block->current);
-  if (t == nullptr || !may_run_handlers(u) || !handle_fault(*t, number, info, u)) let_fault_happen(number, info, u);
+  const bool at_rest = t != nullptr && may_run_handlers(u);
+  if (at_rest && handle_fault(*t, number, info, u)) return true;
+  if (at_rest) leave_all_locks();
+  let_fault_happen(number, info, u);
   return true;
 }
 

@@ -11,6 +11,7 @@
 #include "green/begin.hpp"
 #include "green/end.hpp"
 #include "green/file_owners.hpp"
+#include "green/shared_memory.hpp"
 #include "io/ended.hpp"
 #include "io/after_fork.hpp"
 #include "io/door.hpp"
@@ -86,8 +87,9 @@ void start_signals(hub& h) noexcept {
 }
 
 void take_own_signal_actions() noexcept {
-  // A table is to be written before the process ends: that it does by a signal's default action, only Weft's entry can see.
-  const std::uint64_t seen = before_exit != nullptr ? ending_signals() : 0;
+  // Before the process ends a table is to be written, or locks are to be left to other processes: that it ends by a signal's default
+  // action, only Weft's entry can see.
+  const std::uint64_t seen = before_exit != nullptr || anything_to_lock() ? ending_signals() : 0;
   io::actions_for_threads(reinterpret_cast<const void*>(&patch::weft_patch_sigreturn), tick_signal, seen);
   io::of_threads = {signal_came, settle_call, is_bell};
   io::before_borrowing_child = lend_kernel_mask;

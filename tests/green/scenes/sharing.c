@@ -1,5 +1,6 @@
 /* Locks in memory that processes share: each has threads, and each knows the others' only by what stands in the lock. */
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "../green.h"
@@ -103,6 +104,47 @@ PLAY(robust_locks_of_a_process_that_executes_another) {
   MUST(waitpid(child, &status, 0));
   say("status %d", status);
 }
+
+/* -- signals */
+
+static void *lock_and_fault(void *arg) {
+  OK(pthread_mutex_lock(arg));
+  tell(to_parent[1]);
+  hear(to_child[0]);
+  *(volatile int *)bad() = 1;
+  return arg;
+}
+
+static void killed_with_locks(void *(*last)(void *), int sig) {
+  make_locks(PTHREAD_MUTEX_NORMAL, PTHREAD_MUTEX_ROBUST, PTHREAD_PRIO_NONE);
+  const pid_t child = fork();
+  if (child == 0) {
+    const struct rlimit none = {0, 0};
+    MUST(setrlimit(RLIMIT_CORE, &none));
+    start(lock_and_stay, &shared->lock[0]);
+    hear(to_child[0]);
+    start(last, &shared->lock[1]);
+    for (;;) pause();
+  }
+  hear(to_parent[0]);
+  DO_ERROR(pthread_mutex_trylock(&shared->lock[0]));
+  if (sig != 0) MUST(kill(child, sig));
+  else tell(to_child[1]);
+  for (int i = 0; i < 2; ++i) DO_ERROR(pthread_mutex_lock(&shared->lock[i]));
+  int status = 0;
+  MUST(waitpid(child, &status, 0));
+  say("status %d", status);
+}
+
+static void *lock_and_compute(void *arg) {
+  OK(pthread_mutex_lock(arg));
+  tell(to_parent[1]);
+  for (;;) compute(1);
+  return arg;
+}
+
+PLAY(robust_locks_of_a_process_that_is_terminated) { killed_with_locks(lock_and_compute, SIGTERM); }
+PLAY(robust_locks_of_a_process_that_faults) { killed_with_locks(lock_and_fault, 0); }
 
 /* -- priority inheritance */
 
