@@ -127,7 +127,9 @@ void report_leftovers(hub& h) {
     text += '\n';
   });
   if (listed > 20) text += "  ...\n";
-  sys::report() << h.live - 1 << " fiber(s) did not end within the grace period after being cancelled:\n" << text.c_str();
+  sys::report() << h.live - 1 << " fiber(s) did not end within the grace period after being cancelled:\n" << text.c_str()
+                << "(it is " << static_cast<long>(grace_period() / 1'000'000)
+                << " ms: WEFT_GRACE_MS; a catch (...) that does not throw on swallows cancellation)\n";
 }
 
 // Cancels every other fiber and waits for them, until `deadline`. Called on the main fiber's stack.

@@ -5,6 +5,7 @@
 #include <memory>
 #include <typeinfo>
 
+#include "core/backtrace.hpp"
 #include "core/hub_state.hpp"
 #include "sys/report.hpp"
 #include "weft/fiber.hpp"
@@ -88,7 +89,8 @@ void report_failure(fiber_base* f, const std::exception_ptr& failure) noexcept {
       call({name, failure, text});
     else
       sys::report() << "fiber " << (*name != 0 ? name : "(unnamed)") << " ended by an exception that nobody asked about: "
-                    << text.c_str() << "\n";
+                    << text.c_str() << "\n"
+                    << (f->site != nullptr ? "    spawned at " + symbol(f->site) + "\n" : std::string()).c_str();
   } catch (...) {
     sys::report() << "a fiber failed, and so did reporting it.\n";
   }

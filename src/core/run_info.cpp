@@ -1,4 +1,5 @@
 // What all fibers of a hub are doing, as text. A suspended fiber's backtrace is taken by standing on its stack for a moment.
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -96,6 +97,16 @@ void describe_fiber(hub& h, fiber_base* f, std::string& out) {
   append_frames(backtrace_of(h, f), out);
 }
 
+// The frames are named by what the loader knows; a program's own functions are there only if it was linked so.
+void tell_of_names(std::string& out) {
+  const std::string program = program_invocation_short_name, place = " (" + program + "+0x";
+  for (std::size_t at = out.find(place); at != std::string::npos; at = out.find(place, at + 1)) {
+    if (out[at - 1] < '0' || out[at - 1] > '9') continue;
+    out += "(function and line: addr2line -Cfe " + program + " +0x...; linked with -rdynamic, functions are named here)\n";
+    return;
+  }
+}
+
 // Nothing can run any more, or only another thread could change that (hub.cpp).
 void stuck(hub& h, bool certain) noexcept {
   if (certain && h.main.parked != nullptr && detail::unpark(*h.main.parked, wake::deadlock)) return;
@@ -104,6 +115,8 @@ void stuck(hub& h, bool certain) noexcept {
     std::string text = "weft: ";
     text += certain ? "deadlock" : "every fiber is parked, and only another OS thread could wake one";
     text += ":\n" + run_info();
+    const std::string process = std::to_string(sys::raw(SYS_getpid));
+    if (!certain) text += "`weft ps " + process + "` says who holds which lock, `weft bt " + process + "` where each stands\n";
     // Not by sys::report, which cuts: with many fibers the one to look for may be the last.
     for (std::size_t at = 0; at < text.size();) {
       const long n = sys::raw(SYS_write, 2, text.data() + at, text.size() - at);
@@ -129,6 +142,7 @@ std::string run_info() {
   std::string out = std::to_string(h.live) + " fibers on this hub, " + std::to_string(h.timers.size()) + " timers, " +
                     std::to_string(h.fd_waiters) + " descriptor waits, poller " + h.poll->name() + "\n";
   core::each_fiber(h, [&](detail::fiber_base* f) { core::describe_fiber(h, f, out); });
+  core::tell_of_names(out);
   return out;
 }
 

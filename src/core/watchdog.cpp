@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "core/hub_state.hpp"
+#include "core/redirected.hpp"
 #include "core/stall_probe.hpp"
 #include "sys/clock.hpp"
 #include "sys/features.hpp"
@@ -72,6 +73,7 @@ report tell_stall(hub& h, int tid, std::uint64_t progress, nanos lasted) {
     r.text.append(" waits in the system call ").append(name != nullptr ? name : "number").append(" (" + std::to_string(nr) + ")\n");
   else
     r.text += " computes\n";
+  if (nr >= 0 && !calls_redirected) r.text += "    (weft::patch_all() was not called: such calls hold up every fiber of the thread)\n";
   if (a.site != nullptr) r.text.append("    spawned at ").append(symbol(a.site)).append("\n");
   append_frames(a.trace, r.text, a.first);
   if (!a.answered) r.text += "    (no backtrace: the thread does not answer signals)\n";

@@ -12,6 +12,7 @@
 
 #include "core/libc_threads.hpp"
 #include "core/hub_state.hpp"
+#include "core/redirected.hpp"
 #include "io/dispatch.hpp"
 #include "io/futex.hpp"
 #include "io/signal_actions.hpp"
@@ -103,6 +104,7 @@ void adopt_signal_handlers() {
 void open_symbols() {
   patch::open_symbols();
   total.symbols = patch::symbols_offered();
+  core::calls_redirected = true;
   adopt_signal_handlers();
 }
 
@@ -153,6 +155,7 @@ patch_result patch_all() {
   total = {};
   total.sites = r.sites;
   total.sites_patched = r.patched;
+  if (r.patched > 0) core::calls_redirected = true;
   total.unpatchable = r.unpatchable;
   total.error = r.text;
   if (debugging()) say(r);

@@ -85,7 +85,7 @@ TEST_CASE("a failure that nobody asked about is reported with the fiber's name; 
   const child_result r = run_self("failures are dropped");
   CHECK(r.exit_code == 0);
   CHECK(has(r.err, "weft: fiber bad apple ended by an exception that nobody asked about: std::runtime_error: rotten\n"));
-  CHECK(has(r.err, "weft: fiber (unnamed) ended by an exception that nobody asked about: int\n"));
+  CHECK(has(r.err, "weft: fiber (unnamed) ended by an exception that nobody asked about: int\n    spawned at "));
   CHECK(has(r.err, "only joined"));
   CHECK_FALSE(has(r.err, "asked about\n"));
   CHECK_FALSE(has(r.err, "linked"));
@@ -232,6 +232,7 @@ TEST_CASE("fibers that do not end within the grace period are reported") {
   CHECK(r.exit_code == 0);
   CHECK(has(r.err, "31 fiber(s) did not end within the grace period after being cancelled:\n"));
   CHECK(has(r.err, "..."));
+  CHECK(has(r.err, "(it is 20 ms: WEFT_GRACE_MS; "));
   CHECK(count(r.err, "\n") < 30);
 }
 

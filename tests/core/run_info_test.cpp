@@ -63,6 +63,7 @@ TEST_CASE("run_info tells name, state, reason, age, spawn site and backtrace of 
   CHECK(about(info, "fresh").empty());  // it is over
 #ifndef WEFT_TEST_SANITIZED
   CHECK(has(about(info, "sleeper"), "a_function_that_parks"));
+  CHECK(has(info, "(function and line: addr2line -Cfe core_run_info +0x"));
 #endif
   weft::killall(std::vector<weft::any_fiber>{sleeper, joiner, unborn});
 }

@@ -117,6 +117,7 @@ TEST_CASE("a system call that blocks the thread is named, and is not disturbed")
   CHECK(told[0].name == "read");
   CHECK(told[0].fiber == "pipe reader");
   CHECK(told[0].text.find("waits in the system call read (0)") != std::string::npos);
+  CHECK(told[0].text.find("weft::patch_all() was not called") != std::string::npos);
   CHECK(told[0].text.find("    #0 syscall (libc.so.6+0x") != std::string::npos);
   CHECK(told[0].text.find("    #1 (core_watchdog+0x") != std::string::npos);
 }
