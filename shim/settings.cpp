@@ -13,21 +13,10 @@
 #include <string_view>
 
 #include "sys/features.hpp"
+#include "sys/size_text.hpp"
 
 namespace weft::shim {
 namespace {
-
-std::size_t size_of(const char* text) {
-  char* end = nullptr;
-  const unsigned long long n = std::strtoull(text, &end, 10);
-  switch (*end) {
-    case 'k': case 'K': return n << 10;
-    case 'm': case 'M': return n << 20;
-    case 'g': case 'G': return n << 30;
-    case 0: return n;
-    default: return 0;
-  }
-}
 
 bool is_shim(std::string_view object) { return object.substr(object.rfind('/') + 1) == "libweft-shim.so"; }
 
@@ -53,7 +42,7 @@ void set_thread_stacks() {
   int error = pthread_getattr_default_np(&as_now);
   if (error == 0) {
     const std::size_t page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-    error = pthread_attr_setstacksize(&as_now, (size_of(text) + page - 1) / page * page);
+    error = pthread_attr_setstacksize(&as_now, (sys::parse_size(text) + page - 1) / page * page);
     if (error == 0) error = pthread_setattr_default_np(&as_now);
     pthread_attr_destroy(&as_now);
   }

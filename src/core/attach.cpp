@@ -20,6 +20,7 @@
 #include "sys/features.hpp"
 #include "sys/mem.hpp"
 #include "sys/report.hpp"
+#include "sys/size_text.hpp"
 #include "sys/syscall.hpp"
 #include "weft/detail/wait.hpp"
 #include "weft/hub.hpp"
@@ -311,7 +312,7 @@ hub& create_hub() {
   h->main.ops = &main_operations::operations;
   h->annotate = annotations_wanted();
   h->traced = trace::on();
-  if (const char* size = sys::env("WEFT_STACK_SIZE")) h->default_stack_log2 = stack_pool::size_class(parse_size(size));
+  if (const char* size = sys::env("WEFT_STACK_SIZE")) h->default_stack_log2 = stack_pool::size_class(sys::parse_size(size));
   name_main(*h);
   std::uint64_t fs;
   asm("mov %%fs:0, %0" : "=r"(fs));

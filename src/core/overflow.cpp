@@ -117,16 +117,4 @@ void release_signal_stack(detail::carrier* block) {
   if (sigaltstack(&off, nullptr) == 0) sys::unmap(reinterpret_cast<void*>(block->signal_stack), signal_stack_bytes);
 }
 
-std::size_t parse_size(const char* text) noexcept {
-  char* end = nullptr;
-  const unsigned long long n = std::strtoull(text, &end, 10);
-  switch (*end) {
-    case 'k': case 'K': return n << 10;
-    case 'm': case 'M': return n << 20;
-    case 'g': case 'G': return n << 30;
-    case 0: return n;
-    default: return 0;
-  }
-}
-
 }  // namespace weft::core

@@ -28,7 +28,4 @@ inline void (*before_death)(int number) noexcept = nullptr;
 void take_signal_stack(detail::carrier* block);
 void release_signal_stack(detail::carrier* block);
 
-// "256k", "1M", "65536" in bytes; 0 when it is no size.
-std::size_t parse_size(const char* text) noexcept;
-
 }  // namespace weft::core

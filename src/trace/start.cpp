@@ -18,6 +18,7 @@
 #include "sys/features.hpp"
 #include "sys/own_handlers.hpp"
 #include "sys/report.hpp"
+#include "sys/size_text.hpp"
 #include "trace/ends.hpp"
 
 namespace weft::trace {
@@ -30,7 +31,7 @@ constexpr std::size_t usual_bytes = 16 << 20;
 std::size_t wanted_bytes(std::size_t asked) {
   if (asked != 0) return asked;
   const char* text = sys::env("WEFT_TRACE_SIZE");
-  const std::size_t named = text != nullptr ? core::parse_size(text) : 0;
+  const std::size_t named = text != nullptr ? sys::parse_size(text) : 0;
   return named != 0 ? named : usual_bytes;
 }
 
