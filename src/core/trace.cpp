@@ -314,7 +314,9 @@ void done(hub& h, const fiber_base* maker, long result) noexcept { note(h, kind:
 
 void signal(int number) noexcept {
   hub* h = detail::try_hub();
-  if (h != nullptr && h->traced) note(*h, kind::signal, h->block->current, 0, static_cast<std::uint64_t>(number));
+  if (h == nullptr || !h->traced) return;
+  const fiber_base* f = h->block->current;
+  note(*h, kind::signal, f, is_hubs_own(*h, f) ? of_the_hub : 0, static_cast<std::uint64_t>(number));
 }
 
 void stall(hub& h, detail::nanos lasted, long system_call) noexcept {

@@ -39,7 +39,7 @@ enum offloaded_to : std::uint8_t { to_ring, to_thread };
 enum about_what : std::uint8_t { about_nothing, about_descriptor, about_futex, about_call, about_name };
 // Of `words`, so many letters are in a piece, and so many are kept of all.
 inline constexpr std::size_t letters_in_piece = 12, most_letters = 60;
-// Of a run, in `detail`: it is Weft's own fiber, whose running is the hub's work.
+// Of a run or a signal, in `detail`: it is Weft's own fiber, whose running is the hub's work.
 inline constexpr std::uint8_t of_the_hub = 1;
 
 struct record {

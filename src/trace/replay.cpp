@@ -234,7 +234,7 @@ void replay::tell_call(const record& r) noexcept {
 }
 
 void replay::tell_signal(const record& r) noexcept {
-  const row* x = row_of(r);
+  const row* x = (r.detail & of_the_hub) != 0 ? hub_row() : row_of(r);
   if (x == nullptr || pass_ != pass::slices) return;
   event("i", "signal", x->number, at_.now) << ",\"s\":\"t\",\"name\":\"signal " << r.about << "\"}";
 }
