@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cxxabi.h>
+#include <deque>
 #include <iterator>
 #include <list>
 #include <memory>
@@ -216,7 +217,7 @@ struct mapping {
 
   const bool in_order;
   queue<fiber<V>> ordered;
-  std::optional<fiber<V>> asked;  // of those: the one whose result is waited for, until it was taken
+  std::deque<fiber<V>> returned;  // of those: whose result somebody was cut off waiting for; they are the next
   queue<outcome> unordered;
   std::size_t left = 0;           // of the unordered ones, started and not delivered
   bool fed = false;
@@ -230,10 +231,18 @@ struct mapping {
   std::vector<any_fiber> stop() {
     stopped = true;
     if (in_line != nullptr && in_line->result == wake::ready) in->leave();  // the feeder has been given a place, which it will not use
-    asked.reset();
+    returned.clear();
     std::vector<any_fiber> all = std::move(running);
     all.push_back(feeder);
     return all;
+  }
+
+  // One of the ordered ones that was returned, if there is one.
+  std::optional<fiber<V>> again() {
+    if (returned.empty()) return std::nullopt;
+    std::optional<fiber<V>> f(std::move(returned.front()));
+    returned.pop_front();
+    return f;
   }
 
   // One of the unordered ones, whatever becomes of it.
@@ -354,10 +363,17 @@ public:
   std::optional<value> next() {
     detail::mapping<V>& m = *m_;
     if (m.in_order) {
-      if (!m.asked) m.asked = m.ordered.next();
-      if (m.asked) {
-        m.asked->join();
-        return detail::taken_of(*std::exchange(m.asked, std::nullopt));
+      std::optional<fiber<V>> f = m.again();
+      if (!f) f = m.ordered.next();
+      if (!f) f = m.again();
+      if (f) {
+        try {
+          f->join();
+        } catch (...) {
+          m.returned.push_front(std::move(*f));
+          throw;
+        }
+        return detail::taken_of(*f);
       }
     } else if (!m.drained()) {
       if (auto o = m.unordered.next()) return detail::taken_of(std::move(*o));

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 #include <stdexcept>
+#include <tuple>
 #include <vector>
 
 #include <weft/weft.hpp>
@@ -82,6 +83,29 @@ TEST_CASE("a result that somebody was cut off waiting for is the next, in both s
   CHECK(results.next() == 50);
   CHECK(results.next() == 10);
   CHECK_FALSE(results.next());
+}
+
+TEST_CASE("several may ask: each result goes to one, in both styles") {
+  weft::testing::virtual_clock clock;
+  weft::pool three(3);
+  weft::await([&]() -> task<> {
+    auto results = async::imap(three, tenfold, std::vector{1, 2, 4, 5});
+    const auto ask = [&]() -> task<int> {
+      int sum = 0;
+      while (auto v = co_await results.next()) sum += *v;
+      co_return sum;
+    };
+    const auto sums = co_await async::gather(ask(), ask());
+    CHECK(std::get<0>(sums) + std::get<1>(sums) == 120);
+  }());
+  auto results = three.imap(tenfold_of_fiber, std::vector{1, 2, 4, 5});
+  const auto ask = [&] {
+    int sum = 0;
+    while (auto v = results.next()) sum += *v;
+    return sum;
+  };
+  auto [a, b] = weft::gather(ask, ask);
+  CHECK(a + b == 120);
 }
 
 TEST_CASE("closed or dropped early it cancels what runs, and begins nothing more") {

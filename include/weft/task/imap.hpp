@@ -77,11 +77,17 @@ public:
     const std::shared_ptr<detail::mapping<V>> m = m_;
     if (m->stopped) co_return std::nullopt;
     if (m->in_order) {
-      if (!m->asked) m->asked = co_await async::next(m->ordered);
-      if (m->asked) {
-        co_await async::join(*m->asked);
-        const fiber<V> f = *std::exchange(m->asked, std::nullopt);
-        co_return detail::taken_of(f);
+      std::optional<fiber<V>> f = m->again();
+      if (!f) f = co_await async::next(m->ordered);
+      if (!f) f = m->again();
+      if (f) {
+        try {
+          co_await async::join(*f);
+        } catch (...) {
+          m->returned.push_front(std::move(*f));
+          throw;
+        }
+        co_return detail::taken_of(*f);
       }
     } else if (!m->drained()) {
       auto o = co_await async::next(m->unordered);
