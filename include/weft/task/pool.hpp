@@ -152,7 +152,8 @@ auto spawn(group& g, F fn, Args... args) -> task<decltype(detail::task_access::s
   static_cast<void>(entered);
   co_return detail::task_access::start(g, std::move(fn), std::move(args)...);
 }
-template <detail::begun_as_it_is A>
+template <class A>
+  requires(detail::is_task<A> || detail::bare_awaitable<A>)
 auto spawn(group& g, A what) -> task<decltype(detail::task_access::start(g, std::move(what)))> {
   const bool entered = co_await detail::call<detail::place_operation>(g, detail::never, "pool.spawn");
   static_cast<void>(entered);
