@@ -5,6 +5,7 @@
 // turn comes. The kernel's work for hundreds of connections would have pushed it out again. In the order of the reports, always.
 #include "core/hub.hpp"
 #include "sys/fetch.hpp"
+#include "weft/detail/turns.hpp"
 
 namespace weft::core {
 
@@ -50,8 +51,10 @@ namespace {
 
 // With fewer waits than that it is all in the caches.
 constexpr std::size_t few_waiters = 64;
-// How much of a suspended stack is fetched: from the switch up to who called what waits.
-constexpr int lines_of_a_frame = 7;
+// How much of a suspended stack is fetched: from the switch up to who called what waits. What a rewritten site leaves there is deeper.
+constexpr int lines_of_a_frame = 7, lines_in_a_call = 12;
+// Of a task: the operation that it awaits, and the head of the coroutine.
+constexpr int lines_of_an_operation = 4;
 
 // Each report leads through four cold places: the descriptor's entry, the wait on the stack of its fiber, that fiber's control block, and
 // the frame in which it is suspended. All of a portion are fetched side by side, one stage after the other, instead of one by one.
@@ -69,10 +72,18 @@ void fetch(hub& h, const poller::event* first, const poller::event* last) noexce
         sys::fetch_line(node->target->fiber);
 }
 
+void fetch_lines(const void* from, int lines) noexcept {
+  for (int line = 0; line < lines; ++line) sys::fetch_line(static_cast<const char*>(from) + line * 64);
+}
+
 void fetch_frames(const fiber_base* f, int most) noexcept {
   for (; f != nullptr && most > 0; f = f->next, --most) {
-    const auto* frame = static_cast<const char*>(f->context);
-    for (int line = 0; line < lines_of_a_frame; ++line) sys::fetch_line(frame + line * 64);
+    if (f->context != nullptr) {
+      fetch_lines(f->context, (f->call & detail::in_call) != 0 ? lines_in_a_call : lines_of_a_frame);
+    } else if (f->in_task && f->state == fiber_state::ready) {
+      fetch_lines(f->leaf, lines_of_an_operation);
+      sys::fetch_line(f->leaf->frame);
+    }
   }
 }
 
