@@ -52,7 +52,16 @@ public:
   std::exception_ptr exception() const;
 
   // Waits until it is over. Parks. Its failure is not thrown here. Throws cancelled, self_join, wrong_hub, deadlock, no_fiber.
-  void join() const;
+  void join() const {
+    detail::fiber_base* f = f_;
+    if (f == nullptr || !detail::on_hub(f->home) || done() || f == detail::current_fiber()) [[unlikely]] {
+      join_until(detail::never);
+      return;
+    }
+    detail::waiter w("join");
+    f->completion.push_back(w);
+    detail::wait_on(*f->home, w);
+  }
   // Same, for at most `d`; false when it still runs then.
   template <class Rep, class Period>
   bool join_for(std::chrono::duration<Rep, Period> d) const {
@@ -90,6 +99,7 @@ public:
 
 protected:
   explicit any_fiber(detail::fiber_base* f) noexcept : f_(f) {}
+  // In full: what join leaves out, and throws.
   bool join_until(detail::nanos deadline) const;
   // Joins; throws the failure, timeout_error, or fiber_cancelled. Afterwards there is a value.
   void wait_value(detail::nanos deadline) const;

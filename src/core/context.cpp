@@ -100,38 +100,81 @@ namespace {
   asm volatile("wrfsbase %0" : : "r"(fs) : "memory");
 }
 
+// Takes a fiber out of the lists of the living and tells those who wait for it.
+[[gnu::always_inline]] inline void end_life(hub& h, fiber_base* f) noexcept {
+  if (!f->unlisted) {
+    f->all_prev->all_next = f->all_next;
+    if (f->all_next != nullptr) f->all_next->all_prev = f->all_prev;
+    f->all_next = f->all_prev = nullptr;
+    f->unlisted = true;
+  }
+  if (!f->service && --h.live == 1 && h.last_one != nullptr) [[unlikely]]
+    detail::unpark(*h.last_one);
+  // Nobody is added any more: those who come later see that it is done.
+  while (detail::wait_node* n = f->completion.pop_front()) {
+    if (n->notify == &waiter::wake_ready) [[likely]]
+      end_wait(*static_cast<waiter*>(n), wake::ready);
+    else
+      n->notify(n);
+  }
+  if (h.traced) [[unlikely]]
+    trace::end(h, f);
+}
+
+using meeting = crossing<hub, fiber_base>;
+
+// Leaves for good where somebody is to be told, or more is to go than a stack and a block: who comes next reaps.
+[[gnu::always_inline]] inline meeting leave_with_care(hub& h, fiber_base* self, fiber_base* next, void** idle,
+                                                      std::uint64_t modes) noexcept {
+  if (h.traced) [[unlikely]]
+    trace::run(h, next);
+  set_current(next);
+  void* unused = nullptr;
+  if (h.annotate) [[unlikely]]
+    announce_switch(h, self, next, &unused);
+  if (h.threads) [[unlikely]]
+    become(h, next);
+  return swap_stacks_for_good<hub, fiber_base>({&h, self, next}, idle, next->context, modes);
+}
+
 // First code on a new stack, and the loop in which a stack goes from fiber to fiber. Return address unknown on purpose:
 // backtraces and unwinders end here.
 [[noreturn]] void entry(transfer_t from) {
   asm volatile(".cfi_undefined %rip");
-  auto* left = static_cast<fiber_base*>(from.data);
+  fiber_base* first = detail::current_fiber();
+  stack_head* const head = head_of(first);
+  const std::uint64_t modes = floating_point_modes();  // of whoever made the stack: all its fibers begin with them
+  meeting met{first->home, static_cast<fiber_base*>(from.data), first};
   for (;;) {
-    fiber_base* self = detail::current_fiber();
-    hub& h = *self->home;
+    hub& h = *met.hub;
+    fiber_base* self = met.resumed;
     if (h.annotate) [[unlikely]]
-      announce_arrival(h, left, nullptr);
-    arrived(h, left);
+      announce_arrival(h, met.left, nullptr);
+    arrived(h, met.left);
     *h.errno_at = 0;
     fiber_body(self);
     *h.eh = {};
     // Nothing is called and not returned from between here and the jump: the processor's return stack is then as the next
     // fiber left it.
-    finish(h, self);
+    end_life(h, self);
     fiber_base* next = pick(h);
     self->state = fiber_state::done;
     if (next->context == nullptr) [[unlikely]]
       next = first_run(h, next);
     next->state = fiber_state::running;
     ++h.stats.other_switches;
-    if (h.traced) [[unlikely]]
-      trace::run(h, next);
+    if (told(h) != 0 || (self->refs == 1 && !leaves_quietly(h, self))) [[unlikely]] {
+      met = leave_with_care(h, self, next, &head->idle, modes);
+      continue;
+    }
+    // The stack goes to the pool while the fiber still stands on it: nothing that could take it out runs before the jump. So who
+    // comes next has nobody to reap.
     set_current(next);
-    void* unused = nullptr;
-    if (h.annotate) [[unlikely]]
-      announce_switch(h, self, next, &unused);
-    if (h.threads) [[unlikely]]
-      become(h, next);
-    left = swap_stacks<hub, fiber_base>({&h, self, next}, &head_of(self)->idle, next->context).left;
+    h.stacks.give(self->stk, self->stack_log2);
+    self->stk = nullptr;
+    self->context = nullptr;
+    if (--self->refs == 0) give_block(h, self);
+    met = swap_stacks_for_good<hub, fiber_base>({&h, next, next}, &head->idle, next->context, modes);
   }
 }
 
@@ -139,10 +182,11 @@ namespace {
 
 bool bind(hub& h, fiber_base* f) noexcept {
   f->stk = h.stacks.take(f->stack_log2);
-  if (f->stk == nullptr) return false;
+  if (f->stk == nullptr) [[unlikely]]
+    return false;
   stack_head* head = head_of(f);
   f->context = stack_pool::take_untouched(f->stk) ? nullptr : head->idle;
-  if (f->context == nullptr) {
+  if (f->context == nullptr) [[unlikely]] {
     const auto size = static_cast<std::size_t>(reinterpret_cast<char*>(head) - stack_pool::bottom(f->stk));
     f->context = suspend_before(make_fcontext(head, size, entry));
   }
@@ -289,18 +333,6 @@ void preempt(hub& h, fiber_base* self) noexcept {
   switch_to(h, self, h.idler);
 }
 
-void finish(hub& h, fiber_base* f) noexcept {
-  if (!f->unlisted) {
-    f->all_prev->all_next = f->all_next;
-    if (f->all_next != nullptr) f->all_next->all_prev = f->all_prev;
-    f->all_next = f->all_prev = nullptr;
-    f->unlisted = true;
-  }
-  if (!f->service && --h.live == 1 && h.last_one != nullptr) detail::unpark(*h.last_one);
-  // Nobody is added any more: those who come later see that it is done.
-  while (detail::wait_node* n = f->completion.pop_front()) n->notify(n);
-  if (h.traced) [[unlikely]]
-    trace::end(h, f);
-}
+void finish(hub& h, fiber_base* f) noexcept { end_life(h, f); }
 
 }  // namespace weft::core

@@ -1,5 +1,5 @@
 // Fiber control blocks: made, started, given back. Blocks of one size are reused for blocks of that size only, and `epoch` lives
-// through it.
+// through it: who gives a block back raises it, a fresh block is all zero.
 #include "core/switch.hpp"
 
 #include <new>
@@ -18,9 +18,10 @@ fiber_block fiber_alloc(hub& h, std::size_t size, std::size_t stack_size) noexce
     return {nullptr, 0, 0};
   bool fresh = false;
   void* block = h.blocks.take(size, fresh);
-  if (block == nullptr) return {nullptr, 0, 0};
+  if (block == nullptr) [[unlikely]]
+    return {nullptr, 0, 0};
   ++h.blocks_out;
-  return {block, fresh ? 0 : static_cast<fiber_base*>(block)->epoch + 1, static_cast<std::uint8_t>(log2)};
+  return {block, static_cast<fiber_base*>(block)->epoch, static_cast<std::uint8_t>(log2)};
 }
 
 fiber_base* fiber_spawn(hub& h, const fiber_ops* ops, std::size_t stack_size) noexcept {
@@ -63,17 +64,19 @@ void fiber_start(fiber_base* f) noexcept {
     core::trace::spawn(h, f);
 }
 
+[[gnu::noinline]] static void free_with_care(hub& h, fiber_base* f) noexcept {
+  if (f->green) return core::on_thread_block_free(f);
+  // A cancellation from another thread may be on its way to this fiber: it must arrive before the block is another fiber's.
+  if (!h.inbox.quick_empty() && !h.closing) core::take_remote(h);
+  if (core::leaves_something(f)) core::fiber_dispose(f);
+  core::give_block(h, f);
+}
+
 void fiber_free(fiber_base* f) noexcept {
   hub& h = *f->home;
-  if (f->green) [[unlikely]]
-    return core::on_thread_block_free(f);
-  // A cancellation from another thread may be on its way to this fiber: it must arrive before the block is another fiber's.
-  if (!h.inbox.quick_empty() && !h.closing) [[unlikely]]
-    core::take_remote(h);
-  if (core::leaves_something(f)) core::fiber_dispose(f);
-  ++f->epoch;
-  h.blocks.give(f, f->ops->size);
-  --h.blocks_out;
+  if (!core::leaves_quietly(h, f)) [[unlikely]]
+    return free_with_care(h, f);
+  core::give_block(h, f);
 }
 
 }  // namespace weft::detail

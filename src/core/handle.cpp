@@ -96,9 +96,8 @@ void run_body(fiber_base* f) {
   }
 }
 
-void body(fiber_base* f) noexcept {
-  run_body(f);
-  if (f->extra != nullptr && f->extra->greenlets != nullptr) {
+[[gnu::noinline]] void end_extra(fiber_base* f) noexcept {
+  if (f->extra->greenlets != nullptr) {
     const shielded held(f);
     end_greenlets(f->extra->greenlets);
     f->extra->greenlets = nullptr;
@@ -107,12 +106,21 @@ void body(fiber_base* f) noexcept {
     const shielded held(f);
     destroy_fiber_locals(std::exchange(f->extra->locals, nullptr));
   }
+}
+
+[[gnu::noinline]] void dispose_here(fiber_base* f) noexcept {
+  const shielded held(f);
+  dispose(f);
+}
+
+void body(fiber_base* f) noexcept {
+  run_body(f);
+  if (f->extra != nullptr) [[unlikely]]
+    end_extra(f);
   // The last reference is the run's own: nobody can ask any more. Destructors run here, on the fiber's own stack, where they
   // may park.
-  if (f->refs == 1 && leaves_something(f)) {
-    const shielded held(f);
-    dispose(f);
-  }
+  if (f->refs == 1 && leaves_something(f)) [[unlikely]]
+    dispose_here(f);
 }
 
 // What a handle asks of its hub from another OS thread.
@@ -232,8 +240,6 @@ std::exception_ptr any_fiber::exception() const {
 }
 
 void any_fiber::throw_no_fiber() { throw no_fiber(); }
-
-void any_fiber::join() const { join_until(detail::never); }
 
 bool any_fiber::join_until(detail::nanos deadline) const {
   fiber_base* f = f_;

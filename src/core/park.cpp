@@ -17,24 +17,6 @@ scope& scope_of(detail::timer_node* t) noexcept {
   return *reinterpret_cast<scope*>(reinterpret_cast<char*>(t) - offsetof(scope, timer));
 }
 
-[[gnu::always_inline]] inline bool end_wait(waiter& w, wake why) noexcept {
-  if (w.result != wake::pending) return false;
-  w.result = why;
-  fiber_base* f = w.fiber;
-  if (w.linked()) w.unlink();
-  if (w.timer.position != 0) f->home->timers.disarm(w.timer);
-  if (why != wake::ready && w.on_abort != nullptr) w.on_abort(&w);
-  if (f->parked == &w) {  // else it has not come to park yet, and will find the result there
-    f->parked = nullptr;
-    hub& h = *f->home;
-    if (h.traced) [[unlikely]]
-      trace::wake(h, f, why);
-    ++f->epoch;
-    make_ready(h, f);
-  }
-  return true;
-}
-
 // What is due for `f`, shields considered; `pending` when nothing is. What parks while exceptions unwind the fiber (`uncaught` of
 // them) is a destructor that cleans up: it is let finish, but scopes that it entered itself still count.
 wake due_for(const fiber_base* f, std::uint32_t uncaught) noexcept {

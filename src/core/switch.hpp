@@ -45,6 +45,26 @@ inline void make_ready(hub& h, fiber_base* f) noexcept {
 
 inline void make_ready(fiber_base* f) noexcept { make_ready(*f->home, f); }
 
+// Ends the wait unless it is over, and withdraws it: the one place where a waiter moves on.
+[[gnu::always_inline]] inline bool end_wait(waiter& w, wake why) noexcept {
+  if (w.result != wake::pending) return false;
+  w.result = why;
+  fiber_base* f = w.fiber;
+  if (w.linked()) w.unlink();
+  if (w.timer.position != 0) [[unlikely]]
+    f->home->timers.disarm(w.timer);
+  if (why != wake::ready && w.on_abort != nullptr) w.on_abort(&w);
+  if (f->parked == &w) [[likely]] {  // else it has not come to park yet, and will find the result there
+    f->parked = nullptr;
+    hub& h = *f->home;
+    if (h.traced) [[unlikely]]
+      trace::wake(h, f, why);
+    ++f->epoch;
+    make_ready(h, f);
+  }
+  return true;
+}
+
 // First park of a fiber: from now on hub::main's list knows it. Fibers that never park never pay for it.
 inline void enlist(hub& h, fiber_base* f) noexcept {
   f->unlisted = false;
@@ -61,6 +81,17 @@ inline fiber_base* pop_ready(hub& h) noexcept {
   h.ready_first = f->next;
   if (h.ready_first == nullptr) h.ready_last = nullptr;
   return f;
+}
+
+// Whether all that the last reference leaves to be done is to give the block back.
+inline bool leaves_quietly(const hub& h, const fiber_base* f) noexcept {
+  return !f->green && h.inbox.quick_empty() && !leaves_something(f);
+}
+
+inline void give_block(hub& h, fiber_base* f) noexcept {
+  ++f->epoch;  // a waker that names one of its parks must not meet another fiber's
+  h.blocks.give(f, f->ops->size);
+  --h.blocks_out;
 }
 
 // Of the word that begins at fiber_base::cancel_hint; `call`, its third byte, is no business of a park.
@@ -98,13 +129,18 @@ struct back {
   fiber_base* self;
 };
 
+// Not 0 when somebody is to be told of each switch, or more than a stack is to be switched.
+[[gnu::always_inline]] inline std::uint32_t told(const hub& h) noexcept {
+  std::uint32_t word;  // annotate, threads, turns_heard, traced
+  static_assert(offsetof(hub, threads) == offsetof(hub, annotate) + 1 && offsetof(hub, traced) == offsetof(hub, annotate) + 3);
+  __builtin_memcpy(&word, &h.annotate, sizeof word);
+  return word;
+}
+
 // Not 0 when a fiber that leaves now must leave by jump_with_care. Everybody finds the exception globals empty when resumed: who
 // leaves with something in them takes it along.
 [[gnu::always_inline]] inline std::uint64_t care_needed(const hub& h) noexcept {
-  std::uint32_t told;  // annotate, threads, clocked, traced
-  static_assert(offsetof(hub, threads) == offsetof(hub, annotate) + 1 && offsetof(hub, traced) == offsetof(hub, annotate) + 3);
-  __builtin_memcpy(&told, &h.annotate, sizeof told);
-  return reinterpret_cast<std::uintptr_t>(h.eh->caught) | h.eh->uncaught | told;
+  return reinterpret_cast<std::uintptr_t>(h.eh->caught) | h.eh->uncaught | told(h);
 }
 
 [[gnu::always_inline]] inline back jump_to(hub& h, fiber_base* self, fiber_base* next) noexcept {

@@ -43,6 +43,31 @@ template <class Hub, class Fiber>
   return c;
 }
 
+// The floating-point modes, as a `suspended` has them.
+inline std::uint64_t floating_point_modes() noexcept {
+  struct {
+    std::uint32_t mxcsr;
+    std::uint16_t x87, unused;
+  } now{};
+  asm volatile("stmxcsr %0" : "=m"(now.mxcsr));
+  asm volatile("fnstcw %0" : "=m"(now.x87));
+  return now.mxcsr | std::uint64_t{now.x87} << 32;
+}
+
+// The same for one who is over: whoever goes on here finds `modes`, not what the caller has left. (Asking the processor for its modes
+// is what a switch costs most by: 3 of 5 ns.)
+template <class Hub, class Fiber>
+[[gnu::always_inline]] inline crossing<Hub, Fiber> swap_stacks_for_good(crossing<Hub, Fiber> c, void** save, void* load,
+                                                                        std::uint64_t modes) noexcept {
+  register std::uint64_t pushed asm("r8") = modes;
+  asm volatile(
+      WEFT_SWAP_STACKS_WITH("push %%r8\n\t")
+      : "+a"(c.left), "+b"(c.hub), "+S"(c.resumed), "+D"(save), "+d"(load), "+r"(pushed)
+      :
+      : "rcx", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "memory", "cc");
+  return c;
+}
+
 // Where a stack that nobody has run on yet is resumed: with the crossing in registers and its fcontext in the place of the frame
 // pointer, it jumps there (entry_x86_64.S).
 extern "C" [[gnu::visibility("hidden")]] void weft_first_entry() noexcept;

@@ -4,24 +4,27 @@
 // use is resumed by another.
 #pragma once
 
-// Pushes where the caller goes on, its floating-point modes and its frame pointer, notes the stack pointer at (rdi), and resumes what
-// stands at rdx. Uses rcx. Leaves by an indirect jump, and comes back by one.
-#define WEFT_SWAP_STACKS      \
-  "push %%rbp\n\t"            \
-  "lea 1f(%%rip), %%rcx\n\t"  \
-  "push %%rcx\n\t"            \
-  "sub $8, %%rsp\n\t"         \
-  "stmxcsr (%%rsp)\n\t"       \
-  "fnstcw 4(%%rsp)\n\t"       \
-  "mov %%rsp, (%%rdi)\n\t"    \
-  "mov %%rdx, %%rsp\n\t"      \
-  "mov 8(%%rdx), %%rcx\n\t"   \
-  "ldmxcsr (%%rdx)\n\t"       \
-  "fldcw 4(%%rdx)\n\t"        \
-  "jmp *%%rcx\n"              \
-  "1:\n\t"                    \
-  "add $16, %%rsp\n\t"        \
+// Pushes where the caller goes on, its floating-point modes (by `MODES`) and its frame pointer, notes the stack pointer at (rdi), and
+// resumes what stands at rdx. Uses rcx. Leaves by an indirect jump, and comes back by one.
+#define WEFT_SWAP_STACKS_WITH(MODES) \
+  "push %%rbp\n\t"                   \
+  "lea 1f(%%rip), %%rcx\n\t"         \
+  "push %%rcx\n\t"                   \
+  MODES                              \
+  "mov %%rsp, (%%rdi)\n\t"           \
+  "mov %%rdx, %%rsp\n\t"             \
+  "mov 8(%%rdx), %%rcx\n\t"          \
+  "ldmxcsr (%%rdx)\n\t"              \
+  "fldcw 4(%%rdx)\n\t"               \
+  "jmp *%%rcx\n"                     \
+  "1:\n\t"                           \
+  "add $16, %%rsp\n\t"               \
   "pop %%rbp"
+#define WEFT_SWAP_STACKS   \
+  WEFT_SWAP_STACKS_WITH(   \
+      "sub $8, %%rsp\n\t"  \
+      "stmxcsr (%%rsp)\n\t" \
+      "fnstcw 4(%%rsp)\n\t")
 
 // Vector and x87 registers, as far as the file is compiled to use them: to be put behind another clobber.
 #ifdef __AVX512F__
