@@ -25,16 +25,7 @@ extern "C" {
 namespace weft::core {
 namespace {
 
-// At the very top of a fiber's stack.
-struct stack_head {
-  void* tsan;
-  // Where the fiber that used this stack before stands, in `entry`: the next one goes on from there. Null in a fresh (zero) page.
-  void* idle;
-};
-
-stack_head* head_of(const fiber_base* f) noexcept {
-  return reinterpret_cast<stack_head*>(stack_pool::top(f->stk, f->stack_log2)) - 1;
-}
+stack_head* head_of(const fiber_base* f) noexcept { return core::head_of(f->stk, f->stack_log2); }
 
 void*& tsan_of(hub& h, fiber_base* f) noexcept { return f->is_main ? h.main_tsan : head_of(f)->tsan; }
 
@@ -100,25 +91,44 @@ namespace {
   asm volatile("wrfsbase %0" : : "r"(fs) : "memory");
 }
 
-// Takes a fiber out of the lists of the living and tells those who wait for it.
-[[gnu::always_inline]] inline void end_life(hub& h, fiber_base* f) noexcept {
+// Takes a fiber out of the lists of the living and tells those who wait for it. The last one who is to be made ready is returned instead.
+[[gnu::always_inline]] inline fiber_base* end_life(hub& h, fiber_base* f) noexcept {
   if (!f->unlisted) {
     f->all_prev->all_next = f->all_next;
     if (f->all_next != nullptr) f->all_next->all_prev = f->all_prev;
     f->all_next = f->all_prev = nullptr;
     f->unlisted = true;
   }
-  if (!f->service && --h.live == 1 && h.last_one != nullptr) [[unlikely]]
-    detail::unpark(*h.last_one);
+  if (!f->service) [[likely]] {
+    --h.live;
+    if (h.last_one != nullptr && h.live == 1) [[unlikely]]
+      detail::unpark(*h.last_one);
+  }
   // Nobody is added any more: those who come later see that it is done.
+  fiber_base* woken = nullptr;
   while (detail::wait_node* n = f->completion.pop_front()) {
-    if (n->notify == &waiter::wake_ready) [[likely]]
-      end_wait(*static_cast<waiter*>(n), wake::ready);
-    else
+    if (woken != nullptr) make_ready(h, woken);
+    woken = nullptr;
+    if (n->notify != &waiter::wake_ready)
       n->notify(n);
+    else if (auto* w = static_cast<waiter*>(n); w->result == wake::pending && withdraw(*w, wake::ready)) [[likely]]
+      woken = w->fiber;
   }
   if (h.traced) [[unlikely]]
     trace::end(h, f);
+  return woken;
+}
+
+// Makes `woken` ready, if there is somebody, and picks the next fiber to run: when nobody else is ready, `woken` itself.
+[[gnu::always_inline]] inline fiber_base* pick_after(hub& h, fiber_base* woken) noexcept {
+  if (woken != nullptr) [[likely]] {
+    if (h.ready_first == nullptr && (h.ticks + 1) % switches_between_looks != 0) {
+      ++h.ticks;
+      return woken;
+    }
+    make_ready(h, woken);
+  }
+  return pick(h);
 }
 
 using meeting = crossing<hub, fiber_base>;
@@ -142,6 +152,9 @@ using meeting = crossing<hub, fiber_base>;
 [[noreturn]] void entry(transfer_t from) {
   asm volatile(".cfi_undefined %rip");
   fiber_base* first = detail::current_fiber();
+  // A stack's own, whatever fiber is on it.
+  stack* const stk = first->stk;
+  const unsigned log2 = first->stack_log2;
   stack_head* const head = head_of(first);
   const std::uint64_t modes = floating_point_modes();  // of whoever made the stack: all its fibers begin with them
   meeting met{first->home, static_cast<fiber_base*>(from.data), first};
@@ -156,11 +169,10 @@ using meeting = crossing<hub, fiber_base>;
     *h.eh = {};
     // Nothing is called and not returned from between here and the jump: the processor's return stack is then as the next
     // fiber left it.
-    end_life(h, self);
-    fiber_base* next = pick(h);
+    fiber_base* next = pick_after(h, end_life(h, self));
     self->state = fiber_state::done;
     if (next->context == nullptr) [[unlikely]]
-      next = first_run(h, next);
+      next = first_turn(h, next);
     next->state = fiber_state::running;
     ++h.stats.other_switches;
     if (told(h) != 0 || (self->refs == 1 && !leaves_quietly(h, self))) [[unlikely]] {
@@ -170,7 +182,7 @@ using meeting = crossing<hub, fiber_base>;
     // The stack goes to the pool while the fiber still stands on it: nothing that could take it out runs before the jump. So who
     // comes next has nobody to reap.
     set_current(next);
-    h.stacks.give(self->stk, self->stack_log2);
+    h.stacks.give(stk, log2);
     self->stk = nullptr;
     self->context = nullptr;
     if (--self->refs == 0) give_block(h, self);
@@ -260,7 +272,7 @@ namespace {
 [[gnu::noinline]] fiber_base* first_run(hub& h, fiber_base* next) noexcept {
   fiber_base* self = h.block->current;
   while (next->context == nullptr && next != self) {  // main has no context before its first switch
-    if (next->in_task) return give_turn(h, next);
+    if (next->in_task) return first_turn(h, next);
     if (bind(h, next)) break;
     // No stack: the fiber fails without having run (whoever joins it hears why), and the next one has its turn. This is the middle
     // of another fiber's park: the destructors and handlers that run here cannot park.
@@ -333,6 +345,8 @@ void preempt(hub& h, fiber_base* self) noexcept {
   switch_to(h, self, h.idler);
 }
 
-void finish(hub& h, fiber_base* f) noexcept { end_life(h, f); }
+void finish(hub& h, fiber_base* f) noexcept {
+  if (fiber_base* woken = end_life(h, f)) make_ready(h, woken);
+}
 
 }  // namespace weft::core

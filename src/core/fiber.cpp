@@ -1,8 +1,6 @@
 // Fiber control blocks: made, started, given back. Blocks of one size are reused for blocks of that size only, and `epoch` lives
 // through it: who gives a block back raises it, a fresh block is all zero.
-#include "core/switch.hpp"
-
-#include <new>
+#include "core/new_fiber.hpp"
 
 namespace weft::core {
 
@@ -24,25 +22,25 @@ fiber_block fiber_alloc(hub& h, std::size_t size, std::size_t stack_size) noexce
   return {block, static_cast<fiber_base*>(block)->epoch, static_cast<std::uint8_t>(log2)};
 }
 
-fiber_base* fiber_spawn(hub& h, const fiber_ops* ops, std::size_t stack_size) noexcept {
+[[gnu::noinline]] static fiber_base* spawn_with_care(hub& h, const fiber_ops* ops, std::size_t stack_size, const void* site) noexcept {
   const fiber_block block = fiber_alloc(h, ops->size, stack_size);
   if (block.at == nullptr) [[unlikely]]
     return nullptr;
-  auto* f = ::new (block.at) fiber_base;
-  f->home = &h;
-  f->ops = ops;
-  f->refs = 2;  // the caller's and the run's own
-  f->epoch = block.epoch;
-  f->stack_log2 = block.stack_log2;
-  f->site = __builtin_return_address(0);
-  f->created = h.cached_now;
-  ++h.stats.fibers_created;
-  ++h.live;
-  core::make_ready(h, f);
-  f->state = fiber_state::created;
-  if (h.traced) [[unlikely]]
-    core::trace::spawn(h, f);
+  --h.blocks_out;  // begin_life counts it, too
+  fiber_base* f = core::begin_life(h, block.at, ops, core::newborn(block.stack_log2, false), site);
+  if (h.traced) core::trace::spawn(h, f);
   return f;
+}
+
+// What nearly every spawn does: there is a stack for it, and a block that was used before. It calls nobody.
+fiber_base* fiber_spawn(hub& h, const fiber_ops* ops, std::size_t stack_size) noexcept {
+  const void* site = __builtin_return_address(0);
+  void* at = nullptr;
+  if (stack_size == 0 && h.stacks.in_use() < h.stacks.most_in_use() && !h.traced) [[likely]]
+    at = h.blocks.take_used(ops->size);
+  if (at == nullptr) [[unlikely]]
+    return spawn_with_care(h, ops, stack_size, site);
+  return core::begin_life(h, at, ops, core::newborn(h.default_stack_log2, false), site);
 }
 
 void fiber_dealloc(hub& h, fiber_block block, std::size_t size) noexcept {

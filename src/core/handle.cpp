@@ -69,22 +69,32 @@ void discard_body(fiber_base* f) noexcept {
   f->ops->discard(f);
 }
 
+// A body of which something is to be looked at first.
+[[gnu::noinline]] void invoke_with_care(fiber_base* f) {
+  if (f->extra != nullptr && f->extra->thrown != nullptr) {
+    const std::exception_ptr thrown = take_thrown(f);
+    discard_body(f);
+    std::rethrow_exception(thrown);
+  }
+  if (f->cancel_requested) {
+    discard_body(f);
+    f->result = outcome::cancelled;
+    return;
+  }
+  if (f->own_thread)
+    invoke_on_own_thread(f);
+  else
+    f->ops->invoke(f);
+  f->result = outcome::value;
+}
+
 // Not noexcept: pthread_exit's forced unwinding passes through, to the end of the stack.
 void run_body(fiber_base* f) {
   try {
-    if (f->extra != nullptr && f->extra->thrown != nullptr) {
-      const std::exception_ptr thrown = take_thrown(f);
-      discard_body(f);
-      std::rethrow_exception(thrown);
-    }
-    if (f->cancel_requested) {
-      discard_body(f);
-      f->result = outcome::cancelled;
+    if (f->extra != nullptr || f->cancel_requested || f->own_thread) [[unlikely]] {
+      invoke_with_care(f);
     } else {
-      if (f->own_thread)
-        invoke_on_own_thread(f);
-      else
-        f->ops->invoke(f);
+      f->ops->invoke(f);
       f->result = outcome::value;
     }
   } catch (const cancelled&) {

@@ -31,7 +31,7 @@ wake weft_switch_park_plain(hub& h, waiter& w, nanos deadline) noexcept {
   self->state = fiber_state::parked;
   ++h.stats.parks;
   if (next->context == nullptr) [[unlikely]]
-    next = core::first_run(h, next);
+    next = core::first_turn(h, next);
   next->state = fiber_state::running;
   if (next != self) [[likely]]
     core::jump_to(h, self, next);

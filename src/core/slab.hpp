@@ -32,6 +32,16 @@ public:
     fresh = false;
     return b;
   }
+  // A block that was used before; null when there is none, or it is one of the large ones.
+  void* take_used(std::size_t size) noexcept {
+    const std::size_t index = (size + step - 1) / step;
+    if (index > largest / step) [[unlikely]]
+      return nullptr;
+    free_block* b = free_[index];
+    if (b != nullptr) [[likely]]
+      free_[index] = b->next;
+    return b;
+  }
   void give(void* block, std::size_t size) noexcept {
     const std::size_t index = (size + step - 1) / step;
     if (index > largest / step) return give_large(block, size);

@@ -21,8 +21,6 @@ bool bind(hub& h, fiber_base* f) noexcept;
 // For a fiber that has no stack yet: binds one. The fiber to run instead, which is another one when there was no stack, and the tasks'
 // driver when the turn is a task's.
 fiber_base* first_run(hub& h, fiber_base* next) noexcept;
-// The fiber that has the turn of `task` in its place.
-fiber_base* give_turn(hub& h, fiber_base* task) noexcept;
 void shuffle_ready(hub& h) noexcept;
 
 // On the kernel's alternate signal stack, or inside Weft itself, there is no way back from a switch.
@@ -33,8 +31,7 @@ inline bool no_way_back(const detail::carrier* c) noexcept {
 }
 
 // Appends to the ready queue.
-inline void make_ready(hub& h, fiber_base* f) noexcept {
-  f->state = fiber_state::ready;
+inline void append_ready(hub& h, fiber_base* f) noexcept {
   f->next = nullptr;
   if (h.ready_last != nullptr)
     h.ready_last->next = f;
@@ -43,25 +40,36 @@ inline void make_ready(hub& h, fiber_base* f) noexcept {
   h.ready_last = f;
 }
 
+inline void make_ready(hub& h, fiber_base* f) noexcept {
+  f->state = fiber_state::ready;
+  append_ready(h, f);
+}
+
 inline void make_ready(fiber_base* f) noexcept { make_ready(*f->home, f); }
 
-// Ends the wait unless it is over, and withdraws it: the one place where a waiter moves on.
-[[gnu::always_inline]] inline bool end_wait(waiter& w, wake why) noexcept {
-  if (w.result != wake::pending) return false;
+// Withdraws a wait that is pending, the one place where a waiter moves on. True when its fiber is to be made ready; else it has not
+// come to park yet, and will find the result there.
+[[gnu::always_inline]] inline bool withdraw(waiter& w, wake why) noexcept {
   w.result = why;
   fiber_base* f = w.fiber;
   if (w.linked()) w.unlink();
   if (w.timer.position != 0) [[unlikely]]
     f->home->timers.disarm(w.timer);
   if (why != wake::ready && w.on_abort != nullptr) w.on_abort(&w);
-  if (f->parked == &w) [[likely]] {  // else it has not come to park yet, and will find the result there
-    f->parked = nullptr;
-    hub& h = *f->home;
-    if (h.traced) [[unlikely]]
-      trace::wake(h, f, why);
-    ++f->epoch;
-    make_ready(h, f);
-  }
+  if (f->parked != &w) [[unlikely]]
+    return false;
+  f->parked = nullptr;
+  if (f->home->traced) [[unlikely]]
+    trace::wake(*f->home, f, why);
+  ++f->epoch;
+  return true;
+}
+
+// Ends the wait unless it is over.
+[[gnu::always_inline]] inline bool end_wait(waiter& w, wake why) noexcept {
+  if (w.result != wake::pending) return false;
+  if (withdraw(w, why)) [[likely]]
+    make_ready(w.fiber);
   return true;
 }
 
@@ -90,8 +98,8 @@ inline bool leaves_quietly(const hub& h, const fiber_base* f) noexcept {
 
 inline void give_block(hub& h, fiber_base* f) noexcept {
   ++f->epoch;  // a waker that names one of its parks must not meet another fiber's
-  h.blocks.give(f, f->ops->size);
   --h.blocks_out;
+  h.blocks.give(f, f->ops->size);
 }
 
 // Of the word that begins at fiber_base::cancel_hint; `call`, its third byte, is no business of a park.
@@ -102,6 +110,35 @@ inline constexpr std::uint64_t cancel_and_vectors = 0xffff, unlisted_bit = 0x010
   std::uint32_t word;
   __builtin_memcpy(&word, &f->cancel_hint, sizeof word);
   return (word & (cancel_and_vectors | unlisted_bit | in_task_bit)) | h.shuffle;
+}
+
+// At the very top of a fiber's stack.
+struct stack_head {
+  void* tsan;
+  // Where the fiber that used this stack before stands, in `entry`: the next one goes on from there. Null in a fresh (zero) page, and
+  // where sanitizers follow the stacks.
+  void* idle;
+};
+
+inline stack_head* head_of(const stack* s, unsigned log2) noexcept {
+  return reinterpret_cast<stack_head*>(stack_pool::top(s, log2)) - 1;
+}
+
+// The fiber that runs in the place of `next`, who has no context: itself, when a stack lies ready for it; of a task the driver.
+[[gnu::always_inline]] inline fiber_base* first_turn(hub& h, fiber_base* next) noexcept {
+  if (next->in_task) {
+    h.tasks.due = next;
+    return h.tasks.driver;
+  }
+  const unsigned log2 = next->stack_log2;
+  stack* s = h.stacks.warm(log2);
+  void* idle;
+  if (s == nullptr || (idle = head_of(s, log2)->idle) == nullptr) [[unlikely]]
+    return first_run(h, next);
+  h.stacks.take_warm(s, log2);
+  next->stk = s;
+  next->context = idle;
+  return next;
 }
 
 // Every so many switches the cycle counter tells whether I/O has waited long enough (next_ready).
@@ -155,7 +192,7 @@ struct back {
 // Switches from the running fiber, whose state the caller has set, to `next`.
 [[gnu::always_inline]] inline back switch_to(hub& h, fiber_base* self, fiber_base* next) noexcept {
   if (next->context == nullptr) [[unlikely]]
-    next = first_run(h, next);
+    next = first_turn(h, next);
   next->state = fiber_state::running;
   if (next == self) {
     if (h.traced) [[unlikely]]

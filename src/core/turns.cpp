@@ -2,7 +2,7 @@
 
 #include <new>
 
-#include "core/switch.hpp"
+#include "core/new_fiber.hpp"
 
 namespace weft::core {
 
@@ -24,11 +24,6 @@ void take_turns(hub& h, fiber_base* driver, void (*turn)(hub&, fiber_base*)) {
     next = h.tasks.due;
     h.tasks.due = nullptr;
   }
-}
-
-fiber_base* give_turn(hub& h, fiber_base* task) noexcept {
-  h.tasks.due = task;
-  return h.tasks.driver;
 }
 
 bool make_driver(hub& h, const detail::fiber_ops* ops) noexcept {
@@ -112,45 +107,43 @@ void transfer_later(void* frame) noexcept { current_fiber()->home->tasks.transfe
 
 namespace {
 
-[[gnu::always_inline]] inline fiber_base* block_for(hub& h, const task_ops* ops, const void* site) noexcept {
-  if (h.tasks.driver == nullptr) [[unlikely]]
-    return nullptr;
+[[gnu::noinline]] fiber_base* spawn_with_care(hub& h, const task_ops* ops, const void* site) noexcept {
   bool fresh = false;
-  void* at = h.blocks.take(ops->size, fresh);
-  if (at == nullptr) return nullptr;
-  ++h.blocks_out;
-  const std::uint32_t epoch = fresh ? 0 : static_cast<fiber_base*>(at)->epoch + 1;
-  auto* f = ::new (at) fiber_base;
-  f->home = &h;
-  f->ops = ops;
-  f->refs = 2;  // the caller's and the run's own
-  f->epoch = epoch;
-  f->in_task = true;
-  f->site = site;
-  f->created = h.cached_now;
+  void* at = h.tasks.driver == nullptr ? nullptr : h.blocks.take(ops->size, fresh);
+  if (at == nullptr) [[unlikely]]
+    return nullptr;
+  fiber_base* f = core::begin_life(h, at, ops, core::newborn(0, true), site);
+  if (h.traced) core::trace::spawn(h, f);
   return f;
-}
-
-[[gnu::always_inline]] inline void start(hub& h, fiber_base* f) noexcept {
-  ++h.stats.fibers_created;
-  ++h.live;
-  core::make_ready(h, f);
-  f->state = fiber_state::created;
-  if (h.traced) [[unlikely]]
-    core::trace::spawn(h, f);
 }
 
 }  // namespace
 
-fiber_base* task_alloc(hub& h, const task_ops* ops) noexcept { return block_for(h, ops, __builtin_return_address(0)); }
+fiber_base* task_alloc(hub& h, const task_ops* ops) noexcept {
+  bool fresh = false;
+  void* at = h.tasks.driver == nullptr ? nullptr : h.blocks.take(ops->size, fresh);
+  if (at == nullptr) return nullptr;
+  ++h.blocks_out;
+  return core::construct(h, at, ops, core::newborn(0, true), __builtin_return_address(0));
+}
 
-void task_start(fiber_base* f) noexcept { start(*f->home, f); }
+void task_start(fiber_base* f) noexcept {
+  hub& h = *f->home;
+  core::append_ready(h, f);
+  ++h.stats.fibers_created;
+  ++h.live;
+  if (h.traced) [[unlikely]]
+    core::trace::spawn(h, f);
+}
 
 fiber_base* task_spawn(hub& h, const task_ops* ops) noexcept {
-  fiber_base* f = block_for(h, ops, __builtin_return_address(0));
-  if (f != nullptr) [[likely]]
-    start(h, f);
-  return f;
+  const void* site = __builtin_return_address(0);
+  void* at = nullptr;
+  if (h.tasks.driver != nullptr && !h.traced) [[likely]]
+    at = h.blocks.take_used(ops->size);
+  if (at == nullptr) [[unlikely]]
+    return spawn_with_care(h, ops, site);
+  return core::begin_life(h, at, ops, core::newborn(0, true), site);
 }
 
 void task_dealloc(fiber_base* f) noexcept {
