@@ -52,7 +52,7 @@ public:
   std::exception_ptr exception() const;
 
   // Waits until it is over. Parks. Its failure is not thrown here. Throws cancelled, self_join, wrong_hub, deadlock, no_fiber.
-  void join() const {
+  [[gnu::always_inline]] void join() const {
     detail::fiber_base* f = f_;
     if (f == nullptr || !detail::on_hub(f->home) || done() || f == detail::current_fiber()) [[unlikely]] {
       join_until(detail::never);

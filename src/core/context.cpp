@@ -91,38 +91,41 @@ namespace {
   asm volatile("wrfsbase %0" : : "r"(fs) : "memory");
 }
 
-// Takes a fiber out of the lists of the living and tells those who wait for it. The last one who is to be made ready is returned instead.
-[[gnu::always_inline]] inline fiber_base* end_life(hub& h, fiber_base* f) noexcept {
+// Takes a fiber out of the lists of the living and tells those who wait for it.
+[[gnu::noinline]] void end_life_with_care(hub& h, fiber_base* f) noexcept {
   if (!f->unlisted) {
     f->all_prev->all_next = f->all_next;
     if (f->all_next != nullptr) f->all_next->all_prev = f->all_prev;
     f->all_next = f->all_prev = nullptr;
     f->unlisted = true;
   }
-  if (!f->service) [[likely]] {
-    --h.live;
-    if (h.last_one != nullptr && h.live == 1) [[unlikely]]
-      detail::unpark(*h.last_one);
-  }
+  if (!f->service && --h.live == 1 && h.last_one != nullptr) detail::unpark(*h.last_one);
   // Nobody is added any more: those who come later see that it is done.
-  fiber_base* woken = nullptr;
-  while (detail::wait_node* n = f->completion.pop_front()) {
-    if (woken != nullptr) make_ready(h, woken);
-    woken = nullptr;
-    if (n->notify != &waiter::wake_ready)
-      n->notify(n);
-    else if (auto* w = static_cast<waiter*>(n); w->result == wake::pending && withdraw(*w, wake::ready)) [[likely]]
-      woken = w->fiber;
-  }
+  while (detail::wait_node* n = f->completion.pop_front()) n->notify(n);
   if (h.traced) [[unlikely]]
     trace::end(h, f);
-  return woken;
+}
+
+// The same, in the usual case without a call: it has never parked, and one other is parked for it, or nobody. Who is to be made ready is
+// returned instead.
+[[gnu::always_inline]] inline fiber_base* end_life(hub& h, fiber_base* f) noexcept {
+  auto* w = static_cast<waiter*>(f->completion.only());
+  if (!f->unlisted || f->service || h.traced || h.last_one != nullptr || (w == nullptr && !f->completion.empty()) ||
+      (w != nullptr && !wakes_plainly(*w))) [[unlikely]] {
+    end_life_with_care(h, f);
+    return nullptr;
+  }
+  --h.live;
+  if (w == nullptr) return nullptr;
+  f->completion.clear();
+  return wake_plainly(*w);
 }
 
 // Makes `woken` ready, if there is somebody, and picks the next fiber to run: when nobody else is ready, `woken` itself.
 [[gnu::always_inline]] inline fiber_base* pick_after(hub& h, fiber_base* woken) noexcept {
   if (woken != nullptr) [[likely]] {
-    if (h.ready_first == nullptr && (h.ticks + 1) % switches_between_looks != 0) {
+    // (Shuffled schedules count how often they are asked.)
+    if (h.ready_first == nullptr && h.shuffle == 0 && (h.ticks + 1) % switches_between_looks != 0) {
       ++h.ticks;
       return woken;
     }

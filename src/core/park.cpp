@@ -81,7 +81,15 @@ namespace weft::detail {
 using core::due_for;
 using core::recompute_hint;
 
-void waiter::wake_ready(wait_node* self) noexcept { core::end_wait(*static_cast<waiter*>(self), wake::ready); }
+[[gnu::noinline]] static void wake_with_care(waiter& w) noexcept { core::end_wait(w, wake::ready); }
+
+void waiter::wake_ready(wait_node* self) noexcept {
+  auto& w = *static_cast<waiter*>(self);
+  if (w.linked() || !core::wakes_plainly(w)) [[unlikely]]
+    return wake_with_care(w);
+  hub& h = *w.fiber->home;
+  core::make_ready(h, core::wake_plainly(w));
+}
 
 wake cancellation_due(hub& h) noexcept {
   const fiber_base* f = h.block->current;

@@ -41,22 +41,20 @@ public:
 
   // A stack of 2^log2 bytes; null when the address space or mappings have run out (reported once, with what to do).
   stack* take(unsigned log2) noexcept {
-    stack* s = warm(log2);
-    if (s == nullptr) [[unlikely]]
-      return take_slow(log2);
-    take_warm(s, log2);
-    return s;
+    stack* s = take_warm(log2, [](const stack*) noexcept { return true; });
+    return s != nullptr ? s : take_slow(log2);
   }
-  // The stack that `take` would give when nothing has to be done for it first; null when something has. `take_warm` gives that one.
-  stack* warm(unsigned log2) const noexcept {
-    stack* s = lists_[log2].free;
-    return s != nullptr && (reinterpret_cast<std::uintptr_t>(s->base) & 7) == 0 ? s : nullptr;
-  }
-  void take_warm(stack* s, unsigned log2) noexcept {
+  // The same when nothing has to be done to the stack first, and `wanted` says so of it; null otherwise.
+  template <class Wanted>
+  [[gnu::always_inline]] stack* take_warm(unsigned log2, Wanted&& wanted) noexcept {
     size_list& list = lists_[log2];
+    stack* s = list.free;
+    if (s == nullptr || (reinterpret_cast<std::uintptr_t>(s->base) & 7) != 0 || !wanted(s)) [[unlikely]]
+      return nullptr;
     list.free = s->next_free;
     if (--list.free_count < list.idle_low) list.idle_low = list.free_count;
     if (++in_use_ > most_in_use_) most_in_use_ = in_use_;
+    return s;
   }
   void give(stack* s, unsigned log2) noexcept {
     if (reinterpret_cast<std::uintptr_t>(s->base) & 1) [[unlikely]]

@@ -47,29 +47,39 @@ inline void make_ready(hub& h, fiber_base* f) noexcept {
 
 inline void make_ready(fiber_base* f) noexcept { make_ready(*f->home, f); }
 
-// Withdraws a wait that is pending, the one place where a waiter moves on. True when its fiber is to be made ready; else it has not
-// come to park yet, and will find the result there.
-[[gnu::always_inline]] inline bool withdraw(waiter& w, wake why) noexcept {
+// Whether nothing is to be done to wake `w`, which is linked nowhere or about to be unlinked, but to wake it: it is a waiter, parked, without a
+// timer, and nobody records it.
+[[gnu::always_inline]] inline bool wakes_plainly(const waiter& w) noexcept {
+  return w.notify == &waiter::wake_ready && w.result == wake::pending && w.timer.position == 0 && w.fiber->parked == &w &&
+         !w.fiber->home->traced;
+}
+
+// Ends such a wait. Returns the fiber, which is to be made ready.
+[[gnu::always_inline]] inline fiber_base* wake_plainly(waiter& w) noexcept {
+  fiber_base* f = w.fiber;
+  w.result = wake::ready;
+  f->parked = nullptr;
+  ++f->epoch;
+  return f;
+}
+
+// Ends the wait unless it is over, and withdraws it: besides wake_plainly the one place where a waiter moves on.
+[[gnu::always_inline]] inline bool end_wait(waiter& w, wake why) noexcept {
+  if (w.result != wake::pending) return false;
   w.result = why;
   fiber_base* f = w.fiber;
   if (w.linked()) w.unlink();
   if (w.timer.position != 0) [[unlikely]]
     f->home->timers.disarm(w.timer);
   if (why != wake::ready && w.on_abort != nullptr) w.on_abort(&w);
-  if (f->parked != &w) [[unlikely]]
-    return false;
-  f->parked = nullptr;
-  if (f->home->traced) [[unlikely]]
-    trace::wake(*f->home, f, why);
-  ++f->epoch;
-  return true;
-}
-
-// Ends the wait unless it is over.
-[[gnu::always_inline]] inline bool end_wait(waiter& w, wake why) noexcept {
-  if (w.result != wake::pending) return false;
-  if (withdraw(w, why)) [[likely]]
-    make_ready(w.fiber);
+  if (f->parked == &w) [[likely]] {  // else it has not come to park yet, and will find the result there
+    f->parked = nullptr;
+    hub& h = *f->home;
+    if (h.traced) [[unlikely]]
+      trace::wake(h, f, why);
+    ++f->epoch;
+    make_ready(h, f);
+  }
   return true;
 }
 
@@ -131,13 +141,13 @@ inline stack_head* head_of(const stack* s, unsigned log2) noexcept {
     return h.tasks.driver;
   }
   const unsigned log2 = next->stack_log2;
-  stack* s = h.stacks.warm(log2);
-  void* idle;
-  if (s == nullptr || (idle = head_of(s, log2)->idle) == nullptr) [[unlikely]]
+  stack* s = h.stacks.take_warm(log2, [&](const stack* ready) noexcept {
+    next->context = head_of(ready, log2)->idle;
+    return next->context != nullptr;
+  });
+  if (s == nullptr) [[unlikely]]
     return first_run(h, next);
-  h.stacks.take_warm(s, log2);
   next->stk = s;
-  next->context = idle;
   return next;
 }
 

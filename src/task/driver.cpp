@@ -42,19 +42,25 @@ void note_failure(fiber_base* f) noexcept {
   }
 }
 
-// It is over, in whatever way: those who wait for it hear of it, and what nobody can ask for any more goes. Destructors run as the task,
-// so they cannot park.
-void end(hub& h, fiber_base* f) {
-  if (f->extra != nullptr && f->extra->greenlets != nullptr) {
+[[gnu::noinline]] void end_extra(fiber_base* f) {
+  if (f->extra->greenlets != nullptr) {
     core::end_greenlets(f->extra->greenlets);
     f->extra->greenlets = nullptr;
   }
   if (f->extra != nullptr && f->extra->locals != nullptr) core::destroy_fiber_locals(std::exchange(f->extra->locals, nullptr));
+}
+
+// It is over, in whatever way: those who wait for it hear of it, and what nobody can ask for any more goes. Destructors run as the task,
+// so they cannot park.
+void end(hub& h, fiber_base* f) {
+  if (f->extra != nullptr) [[unlikely]]
+    end_extra(f);
   f->state = fiber_state::done;
   if (f->refs == 1 && core::leaves_something(f)) core::fiber_dispose(f);
   core::finish(h, f);
+  if (--f->refs != 0) return;
   core::set_current(h.tasks.driver);
-  detail::fiber_release(f);
+  detail::fiber_free(f);
 }
 
 void collect(fiber_base* f) {
@@ -66,20 +72,25 @@ void collect(fiber_base* f) {
   }
 }
 
+// A first turn before which something is to be looked at.
+[[gnu::noinline]] void* start_with_care(fiber_base* f) {
+  if (f->extra != nullptr && f->extra->thrown != nullptr) {
+    const auto thrown = std::exchange(*reinterpret_cast<std::exception_ptr*>(&f->extra->thrown), nullptr);
+    f->ops->discard(f);
+    std::rethrow_exception(thrown);
+  }
+  if (f->cancel_requested) {
+    f->ops->discard(f);
+    f->result = outcome::cancelled;
+    return nullptr;
+  }
+  return ops_of(f).start(f);
+}
+
 // The first turn. Null when there is no coroutine to resume: cancelled before it began, or never made.
 void* start(fiber_base* f) {
   try {
-    if (f->extra != nullptr && f->extra->thrown != nullptr) {
-      const auto thrown = std::exchange(*reinterpret_cast<std::exception_ptr*>(&f->extra->thrown), nullptr);
-      f->ops->discard(f);
-      std::rethrow_exception(thrown);
-    }
-    if (f->cancel_requested) {
-      f->ops->discard(f);
-      f->result = outcome::cancelled;
-      return nullptr;
-    }
-    return ops_of(f).start(f);
+    return f->extra == nullptr && !f->cancel_requested ? ops_of(f).start(f) : start_with_care(f);
   } catch (...) {
     note_failure(f);
     return nullptr;

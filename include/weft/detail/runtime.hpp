@@ -74,6 +74,12 @@ public:
     if (n != nullptr) n->unlink();
     return n;
   }
+  // The node, when there is exactly one; null otherwise. `clear` unlinks that one.
+  wait_node* only() noexcept { return !empty() && head_.next == head_.prev ? static_cast<wait_node*>(head_.next) : nullptr; }
+  void clear() noexcept {
+    head_.next->next = head_.next->prev = nullptr;
+    head_.next = head_.prev = &head_;
+  }
   // Tells every node that is linked now, in order; what is added meanwhile waits for the next time. Nodes are unlinked first.
   void notify_all() noexcept {
     wait_node* first = front();
