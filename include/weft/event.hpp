@@ -27,7 +27,10 @@ public:
     detail::on_home(home_, "event");
     set_ = true;
     // Nobody can join the list while it is set: no need to set the present waiters apart.
-    while (detail::wait_node* n = waiters_.pop_front()) n->notify(n);
+    while (!waiters_.empty()) {
+      detail::wait_node& n = waiters_.take_front();
+      n.notify(&n);
+    }
   }
   // Later waits park again. Throws wrong_hub.
   void clear() {

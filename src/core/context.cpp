@@ -111,7 +111,7 @@ namespace {
 [[gnu::always_inline]] inline fiber_base* end_life(hub& h, fiber_base* f) noexcept {
   auto* w = static_cast<waiter*>(f->completion.only());
   if (!f->unlisted || f->service || h.traced || h.last_one != nullptr || (w == nullptr && !f->completion.empty()) ||
-      (w != nullptr && !wakes_plainly(*w))) [[unlikely]] {
+      (w != nullptr && (w->notify != &waiter::wake_ready || !wakes_plainly(*w)))) [[unlikely]] {
     end_life_with_care(h, f);
     return nullptr;
   }

@@ -30,11 +30,16 @@ wake weft_switch_park_plain(hub& h, waiter& w, nanos deadline) noexcept {
   self->parked = &w;
   self->state = fiber_state::parked;
   ++h.stats.parks;
-  if (next->context == nullptr) [[unlikely]]
+  if (next->context == nullptr) [[unlikely]] {
     next = core::first_turn(h, next);
+    // Without a stack for it others have had their turn, and may have woken this one.
+    if (next == self) [[unlikely]] {
+      self->state = fiber_state::running;
+      return w.result;
+    }
+  }
   next->state = fiber_state::running;
-  if (next != self) [[likely]]
-    core::jump_to(h, self, next);
+  core::jump_to(h, self, next);
   return w.result;
 }
 

@@ -47,11 +47,10 @@ inline void make_ready(hub& h, fiber_base* f) noexcept {
 
 inline void make_ready(fiber_base* f) noexcept { make_ready(*f->home, f); }
 
-// Whether nothing is to be done to wake `w`, which is linked nowhere or about to be unlinked, but to wake it: it is a waiter, parked, without a
-// timer, and nobody records it.
+// Whether `w`, which is linked nowhere or about to be unlinked, has only to be woken: it is parked without a timer, and nobody records
+// that.
 [[gnu::always_inline]] inline bool wakes_plainly(const waiter& w) noexcept {
-  return w.notify == &waiter::wake_ready && w.result == wake::pending && w.timer.position == 0 && w.fiber->parked == &w &&
-         !w.fiber->home->traced;
+  return w.result == wake::pending && w.timer.position == 0 && w.fiber->parked == &w && !w.fiber->home->traced;
 }
 
 // Ends such a wait. Returns the fiber, which is to be made ready.

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cerrno>
+#include <cfenv>
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -105,4 +106,18 @@ TEST_CASE("floating point rounding and values live across parks") {
   auto a = weft::spawn(work, 1.0), b = weft::spawn(work, 2.0);
   CHECK(a.get() == expected(1.0));
   CHECK(b.get() == expected(2.0));
+}
+
+TEST_CASE("a rounding mode ends with its fiber: the next one on that stack begins as that one did") {
+  int first = -1, next = -1;
+  weft::spawn([&] {
+    first = std::fegetround();
+    std::fesetround(FE_UPWARD);
+    weft::this_fiber::yield();
+    CHECK(std::fegetround() == FE_UPWARD);
+  }).join();
+  weft::spawn([&] { next = std::fegetround(); }).join();
+  CHECK(first == FE_TONEAREST);
+  CHECK(next == FE_TONEAREST);
+  CHECK(std::fegetround() == FE_TONEAREST);
 }

@@ -69,9 +69,11 @@ public:
     head_.prev->next = &n;
     head_.prev = &n;
   }
-  wait_node* pop_front() noexcept {
-    wait_node* n = front();
-    if (n != nullptr) n->unlink();
+  wait_node* pop_front() noexcept { return empty() ? nullptr : &take_front(); }
+  // The same of a list that is not empty.
+  wait_node& take_front() noexcept {
+    auto& n = static_cast<wait_node&>(*head_.next);
+    n.unlink();
     return n;
   }
   // The node, when there is exactly one; null otherwise. `clear` unlinks that one.
