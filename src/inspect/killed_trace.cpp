@@ -29,6 +29,8 @@ int killed_trace(const killed_trace_options& o) {
   const bool is_raw = file.size() > raw_ending.size() && std::string_view(file).substr(file.size() - raw_ending.size()) == raw_ending;
   const std::string raw = is_raw ? file : file + std::string(raw_ending);
   const int from = open(raw.c_str(), O_RDONLY | O_CLOEXEC);
+  if (from < 0 && errno == ENOENT && access(file.c_str(), R_OK) == 0)
+    return fail(file, ("there is no " + raw + ": a process that ended by itself has written its trace whole already").c_str());
   struct stat facts {};
   if (from < 0 || fstat(from, &facts) != 0) return fail(raw, std::strerror(errno));
   const auto bytes = static_cast<std::size_t>(facts.st_size);

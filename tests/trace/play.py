@@ -190,6 +190,9 @@ def killed_leaves_what_makes_it():
     require(len(r.trace().arrows) >= 6, "made from what was left")
     refused = subprocess.run([asked.weft, "trace", r.path("t.json"), "-o", "/nowhere/t"], stderr=subprocess.PIPE, text=True)
     require(refused.returncode == 1 and "/nowhere/t" in refused.stderr, f"{refused}")
+    os.rename(r.path("t.json.raw"), r.path("away"))
+    refused = subprocess.run([asked.weft, "trace", r.path("t.json")], stderr=subprocess.PIPE, text=True)
+    require(refused.returncode == 1 and "whole already" in refused.stderr, f"{refused}")
     with open(r.path("other.raw"), "wb") as f:
         f.write(b"no trace")
     refused = subprocess.run([asked.weft, "trace", r.path("other.raw")], stderr=subprocess.PIPE, text=True)
