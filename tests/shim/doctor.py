@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 
-weft, trial = sys.argv[1:3]
+weft, trial = map(os.path.abspath, sys.argv[1:3])  # some of the calls below are made in another directory
 wrong = 0
 
 
