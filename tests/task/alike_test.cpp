@@ -202,7 +202,7 @@ const std::vector<scene> scenes{
        weft::mutex m;
        const auto held = co_await async::lock(m);
        const leaving l{log};
-       co_await async::lock(m);
+       const auto again = co_await async::lock(m);
      }},
     {"waits for a condition without the lock", [](text&) {
        weft::mutex m;

@@ -113,7 +113,7 @@ TEST_CASE("barriers and shared mutexes that die under tasks that wait are not to
   m->lock_shared();
   std::vector<weft::any_fiber> all{
       weft::spawn([&]() -> task<> { co_await async::arrive_and_wait(*b); }),
-      weft::spawn([&]() -> task<> { co_await async::lock(*m); }),
+      weft::spawn([&]() -> task<> { const auto held = co_await async::lock(*m); }),
       weft::spawn([&]() -> task<> { co_await *e; }),
       weft::spawn([&]() -> task<> { co_await async::get(*q); }),
       weft::spawn([&]() -> task<> { co_await async::send(*c, 1); }),
