@@ -1,7 +1,9 @@
 #include "trace/rows.hpp"
 
+#include <cstddef>
 #include <sys/mman.h>
 
+#include "sys/mem.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::trace {
@@ -61,17 +63,7 @@ row* rows::find(std::uint64_t who, std::uint64_t key, bool& fresh) noexcept {
 }
 
 void rows::forget_states() noexcept {
-  for (std::size_t i = 0; i < used_; ++i) {
-    row& r = at_[i];
-    row fresh{};
-    fresh.who = r.who;
-    fresh.key = r.key;
-    fresh.label = r.label;
-    fresh.number = r.number;
-    fresh.hub = r.hub;
-    fresh.thread = r.thread;
-    r = fresh;
-  }
+  for (std::size_t i = 0; i < used_; ++i) sys::fill(&at_[i].at, 0, sizeof(row) - offsetof(row, at));
 }
 
 }  // namespace weft::trace

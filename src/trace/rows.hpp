@@ -18,6 +18,7 @@ struct row {
   std::uint32_t number;         // JSON's tid
   std::uint32_t hub, thread;
 
+  // From here to the end: its history, which forget_states empties.
   state at;
   std::uint8_t about_what;      // parked: record::detail
   std::uint8_t result;          // of the last wait: detail::wake
