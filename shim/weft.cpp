@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "complaint.hpp"
 #include "doubt.hpp"
+#include "inspect/complaint.hpp"
 #include "own_path.hpp"
 #include "start_error.hpp"
 
@@ -147,17 +147,18 @@ int main(int argc, char** argv) {
   run_command->add_option("--mode", o.mode, "green (the default), or fibers: pthreads stay threads of the kernel, and only blocking "
                                             "calls of the program's own Weft fibers park")
       ->type_name("MODE")
-      ->check(CLI::IsMember({"green", "fibers"}));
+      ->check(CLI::Validator(
+          [](std::string& word) { return word == "green" || word == "fibers" ? std::string() : word + " is neither green nor fibers"; },
+          ""));
   run_command->add_option("--carriers", o.carriers, "OS threads that run the green threads: 1 so far")
       ->type_name("N")
-      ->check(CLI::Range(1u, 1024u).description(""));
+      ->check(weft::command::number_from(1u, 1024u));
   run_command->add_option("--stack-size", o.stack_size, "stacks of threads whose creator names no size: bytes, or 256k, 1m; 16k to 1t")
       ->type_name("SIZE")
-      ->transform(CLI::AsSizeValue(false).description(""))
-      ->check(CLI::Range(std::uint64_t{16} << 10, std::uint64_t{1} << 40).description(""));
+      ->transform(weft::command::size_from(std::uint64_t{16} << 10, std::uint64_t{1} << 40, "16k to 1t"));
   run_command->add_option("--watchdog", o.watchdog_ms, "report threads that keep all others from running for so many milliseconds")
       ->type_name("MS")
-      ->check(CLI::Range(1ul, 86'400'000ul).description(""));
+      ->check(weft::command::number_from(1ul, 86'400'000ul));
   run_command->add_flag("--stats{1}", o.stats,
                         "a table of what happened, on standard error when the program ends, or appended to a file");
   run_command->add_option("--trace", o.trace,
@@ -175,10 +176,7 @@ int main(int argc, char** argv) {
   // With prefix_command() a word that is no option begins the program's, but unknown options before it are only set aside.
   run_command->parse_complete_callback([&] {
     for (const std::string& word : run_command->remaining())
-      if (word != "--") {
-        const std::string like = weft::command::options_like(*run_command, word);
-        throw CLI::ExtrasError("there is no option " + word + (like.empty() ? "" : "; is it " + like + "?"), CLI::ExitCodes::ExtrasError);
-      }
+      if (word != "--") throw CLI::ExtrasError(weft::command::no_such_option(*run_command, word), CLI::ExitCodes::ExtrasError);
   });
   for (const tool& t : tools) app.add_subcommand(t.word, t.what);  // for --help
   CLI11_PARSE(app, argc, argv);

@@ -69,7 +69,8 @@ private:
 
 inline hub this_hub() { return hub::current(); }
 
-// Every fiber of this thread's hub: name, state, park reason, age, where it was spawned, backtrace (gevent.util.print_run_info).
+// Every fiber of this thread's hub: name, state, park reason, who holds the lock that it waits for, age, where it was spawned, backtrace
+// (gevent.util.print_run_info); then those who wait for one another in a circle.
 std::string WEFT_API run_info();
 // Writes run_info() to standard error.
 WEFT_API void print_run_info();

@@ -69,6 +69,7 @@ private:
   friend class recursive_mutex;
   friend struct detail::task_access;
   friend struct inspect::layout_access;
+  friend struct detail::lock_access;
 
   bool lock_slowly(detail::nanos deadline, bool uncancellable);
   void hand_over() noexcept;

@@ -57,6 +57,7 @@ public:
 private:
   friend struct detail::task_access;
   friend struct inspect::layout_access;
+  friend struct detail::lock_access;
 
   struct WEFT_API place : detail::waiter {
     place(bool writes, shared_mutex& of) noexcept;

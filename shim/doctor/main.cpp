@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "../complaint.hpp"
 #include "../own_path.hpp"
+#include "inspect/complaint.hpp"
 #include "machine.hpp"
 #include "program.hpp"
 

@@ -18,7 +18,7 @@ _Unwind_Reason_Code note_frame(_Unwind_Context* context, void* into) noexcept;
 // "function(int) (library.so+0x1234)". Takes the loader's lock.
 std::string symbol(const void* address);
 
-// One line a frame, beginning with the one at `first`.
+// One line a frame, beginning with the one at `first`: those that are the program's to see (plumbing.hpp), or all (WEFT_FRAMES=all).
 void append_frames(const frames& trace, std::string& out, int first = 0);
 
 }  // namespace weft::core

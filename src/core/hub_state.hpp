@@ -29,6 +29,8 @@ struct hub_state {
   std::vector<std::function<void()>> at_end;
   // What the hub listens to (src/sync/signal_source.hpp), made on first use.
   std::shared_ptr<hub_signals> signals;
+  // What main waited for when nothing could wake it any more, and who else waits in a circle: told before it was woken for that.
+  std::string deadlock_of_main, deadlocked_circles;
 
   static hub_state& of(hub& h) noexcept { return *static_cast<hub_state*>(h.face); }
   void retain() noexcept { refs.fetch_add(1, std::memory_order_relaxed); }
@@ -50,6 +52,9 @@ extern void (*invoke_on_own_thread)(fiber_base* f);
 void hand_on_thrown(fiber_base* from, fiber_base* to);
 // The running fiber's fiber_local values and name go.
 void drop_extra(fiber_base* f) noexcept;
+
+// What a deadlock of main's says, who waited for that reason (run_info.cpp).
+std::string deadlock_report(hub& h, const char* reason);
 
 // Appends, a line each, the coroutines that await one another, from the one that is suspended in `at` outwards. Set by src/task.
 extern void (*describe_awaits)(const detail::suspension& at, std::string& out);

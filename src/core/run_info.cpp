@@ -4,11 +4,13 @@
 #include <cstring>
 #include <string>
 #include <unwind.h>
+#include <utility>
 
 #include "core/backtrace.hpp"
 #include "core/fcontext.hpp"
 #include "core/hub_state.hpp"
 #include "core/switch_x86_64.hpp"
+#include "core/wait_targets.hpp"
 #include "sys/syscall.hpp"
 #include "weft/fiber.hpp"
 #include "weft/hub.hpp"
@@ -76,7 +78,7 @@ const char* state_name(const fiber_base* f) {
   return "?";
 }
 
-void describe_fiber(hub& h, fiber_base* f, std::string& out) {
+void describe_fiber(hub& h, fiber_base* f, const wait_targets& targets, std::string& out) {
   const std::string_view name = f->is_main ? "main" : f->extra != nullptr && f->extra->name != nullptr ? f->extra->name : "";
   char line[200];
   // A fiber is marked so, too, while it runs a coroutine as a part of itself.
@@ -88,7 +90,7 @@ void describe_fiber(hub& h, fiber_base* f, std::string& out) {
   if (f->parked != nullptr) {
     const detail::nanos now = detail::now(h), since = f->parked->since;  // since: of a coarser clock
     std::snprintf(line, sizeof line, " in %s for %.3f s", f->parked->reason, now > since ? static_cast<double>(now - since) / 1e9 : 0.0);
-    out += line;
+    out.append(line).append(targets.words(f));
   }
   if (f->cancel_requested) out += ", cancelled";
   out += '\n';
@@ -107,9 +109,26 @@ void tell_of_names(std::string& out) {
   }
 }
 
+std::string every_fiber(hub& h, const wait_targets& targets) {
+  std::string out = std::to_string(h.live) + " fibers on this hub, " + std::to_string(h.timers.size()) + " timers, " +
+                    std::to_string(h.fd_waiters) + " descriptor waits, poller " + h.poll->name() + "\n";
+  each_fiber(h, [&](fiber_base* f) { describe_fiber(h, f, targets, out); });
+  tell_of_names(out);
+  return out;
+}
+
 // Nothing can run any more, or only another thread could change that (hub.cpp).
 void stuck(hub& h, bool certain) noexcept {
-  if (certain && h.main.parked != nullptr && detail::unpark(*h.main.parked, wake::deadlock)) return;
+  if (certain && h.main.parked != nullptr) {
+    detail::hub_state& state = detail::hub_state::of(h);
+    try {
+      const wait_targets targets(h);
+      state.deadlock_of_main = targets.words(&h.main);
+      state.deadlocked_circles = targets.circles();
+    } catch (...) {
+    }
+    if (detail::unpark(*h.main.parked, wake::deadlock)) return;
+  }
   h.idle_reported = true;
   try {
     std::string text = "weft: ";
@@ -131,6 +150,13 @@ void stuck(hub& h, bool certain) noexcept {
 
 }  // namespace
 
+std::string deadlock_report(hub& h, const char* reason) {
+  detail::hub_state& state = detail::hub_state::of(h);
+  const std::string target = std::exchange(state.deadlock_of_main, {}), circles = std::exchange(state.deadlocked_circles, {});
+  return "deadlock: nothing is runnable and nothing could wake main, which waits in " + (reason + target) + "\n" + circles +
+         every_fiber(h, wait_targets(h));
+}
+
 void (*describe_awaits)(const detail::suspension& at, std::string& out) = [](const detail::suspension&, std::string&) {};
 
 }  // namespace weft::core
@@ -139,11 +165,8 @@ namespace weft {
 
 std::string run_info() {
   detail::hub& h = detail::current_hub();
-  std::string out = std::to_string(h.live) + " fibers on this hub, " + std::to_string(h.timers.size()) + " timers, " +
-                    std::to_string(h.fd_waiters) + " descriptor waits, poller " + h.poll->name() + "\n";
-  core::each_fiber(h, [&](detail::fiber_base* f) { core::describe_fiber(h, f, out); });
-  core::tell_of_names(out);
-  return out;
+  const core::wait_targets targets(h);
+  return core::every_fiber(h, targets) + targets.circles();
 }
 
 void print_run_info() { std::fputs(run_info().c_str(), stderr); }

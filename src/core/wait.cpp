@@ -20,8 +20,7 @@ void throw_if_ended(hub& h, wake why, const char* reason) {
       std::rethrow_exception(e);
     }
     case wake::deadlock:
-      throw deadlock("deadlock: nothing is runnable and nothing could wake main, which waits in " + std::string(reason) + "\n" +
-                     run_info());
+      throw deadlock(core::deadlock_report(h, reason));
     case wake::impossible:
       if (!h.block->current->in_task) throw would_block_hub(reason);
       throw would_block_hub((std::string(reason) + " in a coroutine: co_await its form in weft::async, or weft::in_fiber").c_str());

@@ -27,7 +27,7 @@ An asterisk marks the fiber that gdb's frame commands show."""
                 except (gdb.error, gdb.GdbError) as failure:
                     top = "(%s)" % failure
                 mark = "*" if current is not None and f.at == current.at else " "
-                lines.append((mark, f.id(), f.name or "", self.waits(process, f), top))
+                lines.append((mark, f.id(), f.name or "", f.describe() + process.target_of(f), top))
         if not lines:
             gdb.write("No fibers.\n")
             return
@@ -37,12 +37,6 @@ An asterisk marks the fiber that gdb's frame commands show."""
         for line in [head] + lines:
             gdb.write("%s %s  %s  %s  %s\n" % (line[0].ljust(1), line[1].ljust(widths[1]), line[2].ljust(widths[2]),
                                              line[3].ljust(widths[3]), line[4]))
-
-    @staticmethod
-    def waits(process, f):
-        text = f.describe()
-        holder = process.holder_of(f)
-        return text + ", held by " + holder.id() if holder is not None else text
 
 
 class WeftFiberCommand(gdb.Command):

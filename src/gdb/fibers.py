@@ -50,7 +50,7 @@ class WeftFiber:
         self.awaits = 0
         self.reason = None
         self.fd = self.futex = None
-        self.tid = None
+        self.tid = self.tid_word = None
         self.name = layout.string(layout.member(self.extra, "extra.name")) if self.extra else None
         if self.waiter:
             self.reason = layout.string(layout.member(self.waiter, "waiter.reason"))
@@ -118,7 +118,7 @@ class WeftGreenlet(WeftFiber):
         self.owner, self.at, self.part = owner, at, ".%d" % part
         self.context = owner.layout.member(at, "greenlet.context")
         self.live = self.task = self.is_main = False
-        self.state, self.name, self.tid = "suspended", None, None
+        self.state, self.name, self.tid, self.tid_word = "suspended", None, None, None
         self.awaits = self.leaf = self.waiter = 0
         self.fd = self.futex = self.reason = None
         self.own = bool(owner.layout.member(at, "greenlet.is_root"))
@@ -158,6 +158,7 @@ class WeftProcess:
         self.layout = WeftLayout()
         self.hubs, self.fibers = [], []
         self.threads = None  # gdb's, by the kernel's id
+        self.targets = None
         at = self.layout.word(self.layout.roots["hubs"])
         while at and len(self.hubs) < 100_000:
             self.hubs.append(WeftHub(self.layout, at))
@@ -251,6 +252,7 @@ class WeftProcess:
                 continue
             thread = leader if f.at == leaders_fiber else f.at
             f.tid = layout.member(thread, "thread.tid")
+            f.tid_word = layout.member(thread, "thread.clear_tid")
             rare = layout.member(thread, "thread.rare")
             if rare and layout.member(rare, "thread_rare.named"):
                 f.name = layout.string(rare + layout["thread_rare.name"], 16)
@@ -276,17 +278,11 @@ class WeftProcess:
         cls.numbers.pop(inferior, None)
         cls.highest.pop(inferior, None)
 
-    def holder_of(self, f):
-        """Of a pthread mutex that a green thread waits for: the fiber that holds it. None when it is no such thing."""
-        if f.futex is None:
-            return None
-        try:
-            word, _, owner = struct.unpack("<III", self.layout.read(f.futex, 12))
-        except gdb.MemoryError:
-            return None
-        if word != 2 or owner == 0:  # contended (glibc's lowlevellock.h); then __owner, a tid
-            return None
-        return next((g for g in self.fibers if g.tid == owner and g is not f), None)
+    def target_of(self, f):
+        """What it waits for beyond the reason, in words that follow its state."""
+        if self.targets is None:
+            self.targets = WeftTargets(self)
+        return self.targets.words(f)
 
     def thread_of(self, f, by_itself=True):
         """gdb's thread that shows the fiber: a green thread's own, where libthread_db makes one, or that which runs its hub."""

@@ -1,8 +1,8 @@
 # libweft.so's script for gdb, part one: memory of the inferior, and the table weft_debug_layout (src/inspect/debug_layout.hpp), by which
 # the rest finds its way in a live process or a core dump, with a stripped library too. Never writes to the inferior.
 #
-# src/meson.build puts the parts together, in this order: layout, fibers, coroutines, unwind, select, show, tls, core, commands. They
-# share one namespace with whatever other scripts gdb has loaded: names at the top begin with weft. For gdb 12 and later.
+# src/meson.build puts the parts together, in this order: layout, fibers, targets, coroutines, unwind, select, show, tls, core, commands.
+# They share one namespace with whatever other scripts gdb has loaded: names at the top begin with weft. For gdb 12 and later.
 import bisect
 import re
 import struct

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <map>
 
+#include "core/plumbing.hpp"
 #include "inspect/commands.hpp"
 #include "inspect/images.hpp"
 #include "inspect/look.hpp"
@@ -19,21 +20,27 @@ constexpr std::size_t ids_shown = 8;
 
 std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
-std::string line_of(images& i, const frame& f) {
-  const place& at = i.place_of(f.pc, f.exact);
+// A frame, or a function that was inlined into it.
+struct step {
+  address pc;
+  const place* at;
+};
+
+std::string line_of(const step& s) {
+  const place& at = *s.at;
   std::string out = at.function.empty() ? "??" : printable(at.function);
   if (!at.file.empty())
     out += "  " + last_part(at.file) + ":" + std::to_string(at.line);
   else if (!at.module.empty())
     out += "  " + last_part(at.module) + "+" + hex(at.module_offset);
   else
-    out += "  " + hex(f.pc);
+    out += "  " + hex(s.pc);
   return out;
 }
 
 struct standing {
   std::vector<const fiber*> who;
-  std::vector<frame> frames;
+  std::vector<step> frames;
 };
 
 struct context {
@@ -41,20 +48,24 @@ struct context {
   const look& seen;
   words& w;
   images& i;
-  const layout& l;
 };
 
-// The frames of Weft's own that lead from a call that waits to the switch are the same for all, and hide what people look for.
-std::vector<frame> without_own(const context& c, std::vector<frame> frames) {
-  const auto is_own = [&](const frame& f) {
-    const mapping* m = c.p.mapping_of(f.exact ? f.pc : f.pc - 1);
-    return m != nullptr && (m->path == c.l.library() || last_part(m->path).starts_with("libweft-shim.so"));
-  };
-  const auto first = std::find_if_not(frames.begin(), frames.end(), is_own);
-  if (first == frames.end()) return frames;  // no function of the program's is on the way
-  frames.erase(frames.begin(), first);
-  while (!frames.empty() && is_own(frames.back()) && frames.size() > 1) frames.pop_back();
-  return frames;
+std::vector<step> steps_of(const context& c, const std::vector<frame>& frames) {
+  std::vector<step> out;
+  for (const frame& f : frames)
+    for (const place& at : c.i.places_of(f.pc, f.exact)) out.push_back({f.pc, &at});
+  return out;
+}
+
+// What a stack's frames have in common with all others' hides what people look for.
+std::vector<step> without_plumbing(const std::vector<step>& steps) {
+  std::vector<core::seen_frame> all;
+  for (const step& s : steps) {
+    const std::string file = last_part(s.at->module);
+    all.push_back({s.at->function, file, file.starts_with("libweft.so") || file.starts_with("libweft-shim.so")});
+  }
+  const core::frame_range shown = core::without_plumbing(all);
+  return {steps.begin() + static_cast<std::ptrdiff_t>(shown.begin), steps.begin() + static_cast<std::ptrdiff_t>(shown.end)};
 }
 
 std::string heading(const context& c, const standing& s) {
@@ -71,14 +82,15 @@ std::string heading(const context& c, const standing& s) {
   out += "\n    " + c.w.state(f);
   const bool suspended = f.state == fiber_state::suspended;
   if (suspended && s.who.size() == 1) out += ", of " + c.w.fiber_at(f.owner);
-  const std::string what = suspended ? "" : s.who.size() == 1 ? c.w.waits_for(f) : printable(f.wait.reason);
-  if (!what.empty()) out += " in " + what;
+  const std::string what = suspended ? "" : s.who.size() == 1 ? c.w.waits_for(f) : c.w.waits_alike(s.who);
+  if (!what.empty()) out += (f.wait.lock != 0 || f.wait.joins != 0 ? ", waiting for " : " in ") + what;
   std::uint64_t least = ~std::uint64_t{0}, most = 0;
   for (const fiber* each : s.who) {
     least = std::min(least, c.seen.waited(*each));
     most = std::max(most, c.seen.waited(*each));
   }
-  if (f.wait.since != 0) out += s.who.size() == 1 ? ", for " + duration(most) : ", for " + duration(least) + " to " + duration(most);
+  const std::string shortest = duration(least), longest = duration(most);
+  if (f.wait.since != 0) out += ", for " + (shortest == longest ? longest : shortest + " to " + longest);
   return out + "\n";
 }
 
@@ -87,8 +99,9 @@ void print(const context& c, const standing& s) {
   const fiber& f = *s.who.front();
   for (std::size_t n = 0; n < f.awaits.size(); ++n)
     out += "    await #" + std::to_string(n) + "  " + printable(f.awaits[n].function) + ", line " + std::to_string(f.awaits[n].line) + "\n";
-  for (std::size_t n = 0; n < s.frames.size(); ++n) out += "    #" + std::to_string(n) + "  " + line_of(c.i, s.frames[n]) + "\n";
-  if (s.frames.empty() && f.state == fiber_state::created && f.site != 0) out += "    spawned at " + line_of(c.i, {f.site, false}) + "\n";
+  for (std::size_t n = 0; n < s.frames.size(); ++n) out += "    #" + std::to_string(n) + "  " + line_of(s.frames[n]) + "\n";
+  if (s.frames.empty() && f.state == fiber_state::created && f.site != 0)
+    out += "    spawned at " + line_of({f.site, &c.i.places_of(f.site, false).back()}) + "\n";
   std::printf("%s\n", out.c_str());
 }
 
@@ -100,21 +113,23 @@ void put(json& j, const context& c, const standing& s) {
   j.open("awaits", '[');
   for (const awaiting& a : f.awaits) j.open('{').put("function", a.function).put("line", std::uint64_t{a.line}).close();
   j.close().open("frames", '[');
-  for (const frame& each : s.frames) {
-    const place& at = c.i.place_of(each.pc, each.exact);
+  for (const step& each : s.frames) {
+    const place& at = *each.at;
     j.open('{').put("pc", hex(each.pc)).put("function", at.function).put("module", at.module);
     if (!at.file.empty()) j.put("file", at.file).put("line", static_cast<std::uint64_t>(at.line));
+    if (at.inlined) j.put_flag("inlined", true);
     j.close();
   }
   j.close().close();
 }
 
 // OS threads that carry no hub: the program's own from before Weft came, and Weft's workers.
-void print_other(const context& c, unwinder& u, const os_thread& t) {
-  std::printf("OS thread %d \"%s\"\n    %s\n", t.id, printable(t.name).c_str(), words::doing(t).c_str());
+void print_other(const context& c, unwinder& u, const os_thread& t, bool whole) {
+  std::printf("OS thread %d \"%s\"\n    %s\n", t.id, printable(t.name).c_str(), c.w.doing(t).c_str());
   if (t.at.has(registers::pc)) {
     int n = 0;
-    for (const frame& f : u.walk(t.at, {})) std::printf("    #%d  %s\n", n++, line_of(c.i, f).c_str());
+    const std::vector<step> all = steps_of(c, u.walk(t.at, {}));
+    for (const step& s : whole ? all : without_plumbing(all)) std::printf("    #%d  %s\n", n++, line_of(s).c_str());
   }
   std::printf("\n");
 }
@@ -136,19 +151,19 @@ int bt(const bt_options& o) {
   images i(p);
   unwinder u(m, i, std::move(t));
   const reader r(p, m, l);
-  const context c{p, seen, w, i, l};
+  const context c{p, seen, w, i};
   std::vector<standing> all;
   std::map<std::pair<std::string, std::vector<address>>, std::size_t> alike;
   for (const fiber& f : seen.fibers) {
     if ((f.service && !o.all && o.who.empty()) || !is_meant(w, f, o.who)) continue;
     standing s{{&f}, {}};
-    if (const auto at = seen.registers_of(f, m, r.at())) s.frames = u.walk(*at, f.stack, o.frames);
-    if (!o.whole) s.frames = without_own(c, std::move(s.frames));
+    if (const auto at = seen.registers_of(f, m, r.at())) s.frames = steps_of(c, u.walk(*at, f.stack, o.frames));
+    if (!o.whole) s.frames = without_plumbing(s.frames);
     // By the state, the reason, who awaits whom, and the addresses of all frames.
     std::string key = std::string(words::kind(f)) + "/" + w.state(f) + "/" + f.wait.reason + (f.wait.lock != 0 ? hex(f.wait.lock) : "");
     for (const awaiting& a : f.awaits) key += "/" + a.function + ":" + std::to_string(a.line);
     std::vector<address> pcs;
-    for (const frame& each : s.frames) pcs.push_back(each.pc);
+    for (const step& each : s.frames) pcs.push_back(each.pc);
     if (f.state == fiber_state::created) pcs.push_back(f.site);
     const auto [where, fresh] = alike.try_emplace({key, pcs}, all.size());
     if (fresh || !o.fold)
@@ -171,8 +186,8 @@ int bt(const bt_options& o) {
   for (const standing& s : all) print(c, s);
   if (o.who.empty())
     for (const os_thread& other : seen.threads)
-      if (!other.of_a_hub && (o.all || seen.hubs.empty())) print_other(c, u, other);
-  for (const circle& each : deadlocks(seen, w)) std::printf("deadlock: none of these will ever go on\n%s", told(each, w).c_str());
+      if (!other.of_a_hub && (o.all || seen.hubs.empty())) print_other(c, u, other, o.whole);
+  for (const deadlock& each : deadlocks(seen, w)) std::printf("deadlock: none of these will ever go on\n%s", told(each, w).c_str());
   return 0;
 }
 

@@ -17,7 +17,7 @@ struct bt_options {
   std::string who;                 // thread id, address or name; empty: all
   bool json = false, all = false;
   bool fold = true;
-  bool whole = false;              // Weft's own frames, too
+  bool whole = false;              // all frames (core/plumbing.hpp)
   unsigned frames = 64;
 };
 int bt(const bt_options& o);

@@ -127,7 +127,12 @@ std::vector<fiber> reader::fibers(const hub& h, std::size_t index) {
   for (address f = memory_.get_or<address>(h.at + at_.hub_ready_first); f != 0 && queued.insert(f).second;
        f = memory_.get_or<address>(f + at_.next))
     if (!add(f) && !seen.contains(f)) break;
-  if (h.current != 0) add(h.current);
+  if (h.current != 0 && add(h.current)) {
+    // Who ended and found nobody ready polls once more on its stack, as one that runs.
+    const fiber& last = out.back();
+    const bool ended = h.sleeping && last.state == fiber_state::running && !last.listed && !last.service;
+    if (last.at == h.current && last.kind == fiber_kind::fiber && ended) out.pop_back();
+  }
   // In a forked child whose thread was not main's, main is no more; that thread leads the rest.
   if (const auto leader = memory_.get_or<address>(roots_.root("leader")); h.program_threads && !out.empty() && leader != 0)
     if (const auto leads = memory_.get_or<address>(leader + at_.thread_fiber); leads != 0 && leads != out.front().at) {

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cxxabi.h>
+#include <dwarf.h>
 #include <fcntl.h>
 #include <memory>
 #include <set>
@@ -10,9 +11,11 @@
 namespace weft::inspect {
 namespace {
 
-std::string demangled(const char* name) {
+// Without the version behind the name, as in "fopen@GLIBC_2.2.5".
+std::string demangled(const std::string& symbol) {
+  const std::string name = symbol.substr(0, symbol.find('@'));
   int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status), std::free);
+  const std::unique_ptr<char, void (*)(void*)> text(abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status), std::free);
   return status == 0 ? text.get() : name;
 }
 
@@ -26,6 +29,48 @@ const Dwfl_Callbacks& callbacks() {
     return c;
   }();
   return all;
+}
+
+struct scope_list {
+  scope_list(Dwarf_Die* unit, Dwarf_Addr pc) { count = dwarf_getscopes(unit, pc, &scopes); }
+  explicit scope_list(Dwarf_Die& innermost) { count = dwarf_getscopes_die(&innermost, &scopes); }
+  ~scope_list() { std::free(scopes); }
+  scope_list(const scope_list&) = delete;
+  scope_list& operator=(const scope_list&) = delete;
+
+  Dwarf_Die* scopes = nullptr;
+  int count;
+};
+
+// Of a function that was inlined, by what was compiled of it elsewhere.
+std::string name_of(Dwarf_Die& die) {
+  Dwarf_Attribute attribute;
+  for (const unsigned name : {DW_AT_linkage_name, DW_AT_MIPS_linkage_name})
+    if (const char* linked = dwarf_formstring(dwarf_attr_integrate(&die, name, &attribute))) return demangled(linked);
+  const char* plain = dwarf_diename(&die);
+  if (plain == nullptr) return {};
+  // Its namespaces and classes stand around its declaration.
+  Dwarf_Die declared = die, next;
+  for (const unsigned link : {DW_AT_abstract_origin, DW_AT_specification}) {
+    Dwarf_Attribute* to = dwarf_attr(&declared, link, &attribute);
+    if (to != nullptr && dwarf_formref_die(to, &next) != nullptr) declared = next;
+  }
+  std::string out = plain;
+  const scope_list around(declared);
+  for (int i = 1; i < around.count; ++i) {
+    const int tag = dwarf_tag(&around.scopes[i]);
+    if (tag == DW_TAG_subprogram) return name_of(around.scopes[i]) + "::" + out;
+    if (tag != DW_TAG_namespace && tag != DW_TAG_structure_type && tag != DW_TAG_class_type) continue;
+    const char* outer = dwarf_diename(&around.scopes[i]);
+    out = (outer != nullptr ? outer : tag == DW_TAG_namespace ? "(anonymous namespace)" : "<lambda>") + ("::" + out);
+  }
+  return out;
+}
+
+std::size_t number_of(Dwarf_Die& die, unsigned name) {
+  Dwarf_Attribute attribute;
+  Dwarf_Word value = 0;
+  return dwarf_formudata(dwarf_attr(&die, name, &attribute), &value) == 0 ? value : 0;
 }
 
 }  // namespace
@@ -85,10 +130,40 @@ place images::look_up(address pc) {
   return out;
 }
 
-const place& images::place_of(address pc, bool exact) {
+// As addr2line -i does: the scopes at the address lead to the innermost one, and the scopes of that one are nested as they lie in the code.
+std::vector<place> images::with_inlined(address pc) {
+  place innermost = look_up(pc);
+  std::vector<place> out;
+  Dwarf_Addr bias = 0;
+  Dwfl_Module* module = module_of(pc);
+  Dwarf_Die* unit = module != nullptr ? dwfl_module_addrdie(module, pc, &bias) : nullptr;
+  Dwarf_Files* files = nullptr;
+  std::size_t file_count = 0;
+  if (unit == nullptr || innermost.file.empty() || dwarf_getsrcfiles(unit, &files, &file_count) != 0) return {innermost};
+  scope_list at(unit, pc - bias);
+  if (at.count <= 0) return {innermost};
+  const scope_list around(at.scopes[0]);
+  for (int i = 0; i < around.count; ++i) {
+    Dwarf_Die& scope = around.scopes[i];
+    if (dwarf_tag(&scope) != DW_TAG_inlined_subroutine) continue;
+    place one = innermost;
+    one.function = name_of(scope);
+    one.offset = 0;
+    one.inlined = true;
+    out.push_back(std::move(one));
+    // Where it was called: where the function around it stands.
+    const char* file = dwarf_filesrc(files, number_of(scope, DW_AT_call_file), nullptr, nullptr);
+    innermost.file = file != nullptr ? file : "";
+    innermost.line = static_cast<int>(number_of(scope, DW_AT_call_line));
+  }
+  out.push_back(std::move(innermost));
+  return out;
+}
+
+const std::vector<place>& images::places_of(address pc, bool exact) {
   const address at = exact ? pc : pc - 1;
   const auto known = known_.find(at);
-  return known != known_.end() ? known->second : known_.emplace(at, look_up(at)).first->second;
+  return known != known_.end() ? known->second : known_.emplace(at, with_inlined(at)).first->second;
 }
 
 }  // namespace weft::inspect

@@ -8,6 +8,7 @@
 #include <elfutils/libdwfl.h>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "inspect/process.hpp"
 
@@ -21,6 +22,7 @@ struct place {
   int line = 0;
   std::string module;     // path of the program or library; "[vdso]" and its like; empty: none
   std::uint64_t module_offset = 0;
+  bool inlined = false;   // into the next one of places_of
 };
 
 class images {
@@ -31,15 +33,17 @@ public:
   images& operator=(const images&) = delete;
 
   // `exact`: the address of an instruction about to run; else a return address, which may already belong to the next line.
-  const place& place_of(address pc, bool exact);
+  // The function there, and before it those that the compiler has made a part of it there, innermost first. Never empty.
+  const std::vector<place>& places_of(address pc, bool exact);
   Dwfl_Module* module_of(address pc);
 
 private:
   place look_up(address pc);
+  std::vector<place> with_inlined(address pc);
 
   const process& process_;
   Dwfl* dwfl_ = nullptr;
-  std::unordered_map<address, place> known_;
+  std::unordered_map<address, std::vector<place>> known_;
 };
 
 }  // namespace weft::inspect

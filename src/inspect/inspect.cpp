@@ -5,12 +5,14 @@
 #include <exception>
 
 #include "inspect/commands.hpp"
+#include "inspect/complaint.hpp"
 #include "inspect/process.hpp"
 
 int main(int argc, char** argv) {
   using namespace weft::inspect;
   CLI::App app{"Looks into a program: its fibers and green threads, what they do and what they did", "weft"};
   app.require_subcommand(1);
+  app.failure_message(weft::command::complaint);
 
   ps_options ps_asked;
   CLI::App* ps_command = app.add_subcommand("ps", "What each fiber and green thread of a process does, a line each");
@@ -24,17 +26,17 @@ int main(int argc, char** argv) {
   bt_command->add_option("pid", bt_asked.pid, "the process")->required();
   bt_command->add_option("tid", bt_asked.who, "only this one: a thread id or address as ps shows it, or a name");
   bt_command->add_flag("!--no-fold", bt_asked.fold, "each by itself, even those that stand alike");
-  bt_command->add_flag("-w,--whole", bt_asked.whole, "Weft's own frames, too");
+  bt_command->add_flag("-w,--whole", bt_asked.whole, "all frames: also Weft's own, and those that called the program's first function");
   bt_command->add_flag("-a,--all", bt_asked.all, "Weft's own fibers and other OS threads, too");
-  bt_command->add_option("--frames", bt_asked.frames, "so many at most of each")->check(CLI::Range(1u, 100'000u));
+  bt_command->add_option("--frames", bt_asked.frames, "so many at most of each")->check(weft::command::number_from(1u, 100'000u));
   bt_command->add_flag("--json", bt_asked.json, "for programs to read");
 
   top_options top_asked;
   CLI::App* top_command = app.add_subcommand("top", "What a process does, again and again: switches, parks, who runs most");
   top_command->add_option("pid", top_asked.pid, "the process")->required();
-  top_command->add_option("-d,--delay", top_asked.interval, "seconds between two looks")->check(CLI::Range(0.05, 3600.0));
+  top_command->add_option("-d,--delay", top_asked.interval, "seconds between two looks")->check(weft::command::number_from(0.05, 3600.0));
   top_command->add_option("-n,--count", top_asked.count, "so many looks, then end");
-  top_command->add_option("--rows", top_asked.rows, "so many of the busiest")->check(CLI::Range(1u, 10'000u));
+  top_command->add_option("--rows", top_asked.rows, "so many of the busiest")->check(weft::command::number_from(1u, 10'000u));
 
   killed_trace_options trace_asked;
   CLI::App* trace_command = app.add_subcommand(

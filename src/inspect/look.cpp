@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <poll.h>
+#include <sys/syscall.h>
 
 #include "inspect/stop.hpp"
 
@@ -23,6 +25,26 @@ registers of_sleeping(const kernel_call& c) {
   r.set(registers::rsp, c.stack_pointer);
   r.set(registers::pc, c.program_counter);
   return r;
+}
+
+// Descriptors that a call of the kernel waits for, where that can be told from its arguments.
+std::vector<int> descriptors_of(const kernel_call& c, memory& m) {
+  constexpr std::uint64_t most = 1024;
+  if (c.what != kernel_call::kind::blocked) return {};
+  switch (c.number) {
+    case SYS_read: case SYS_readv: case SYS_pread64: case SYS_preadv: case SYS_preadv2:
+    case SYS_write: case SYS_writev: case SYS_pwrite64: case SYS_pwritev: case SYS_pwritev2:
+    case SYS_recvfrom: case SYS_recvmsg: case SYS_recvmmsg: case SYS_sendto: case SYS_sendmsg: case SYS_sendmmsg:
+    case SYS_accept: case SYS_accept4: case SYS_connect: case SYS_flock: case SYS_fsync: case SYS_fdatasync:
+      return {static_cast<int>(c.arguments[0])};
+    case SYS_poll: case SYS_ppoll: {
+      std::vector<int> out;
+      for (std::uint64_t i = 0; i < c.arguments[1] && i < most; ++i)
+        if (const auto one = m.get<pollfd>(c.arguments[0] + i * sizeof(pollfd)); one && one->fd >= 0) out.push_back(one->fd);
+      return out;
+    }
+    default: return {};
+  }
 }
 
 std::uint64_t clock_now(clockid_t clock) {
@@ -83,6 +105,7 @@ look::look(const process& p, memory& m, const layout& l, std::size_t stack_bytes
     t.name = p.thread_name(t.id);
     t.call = hold.call_before(t.id);
     if (t.call.what == kernel_call::kind::unknown) t.call = p.call_of(t.id);
+    t.waits_on = descriptors_of(t.call, m);
     if (!t.at.has(registers::pc)) t.at = of_sleeping(t.call);
   }
   if (fibers.empty() && !p.alive()) p.refuse(ESRCH);  // it went while it was looked at

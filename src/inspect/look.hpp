@@ -23,6 +23,7 @@ struct os_thread {
   std::uint32_t inner_id = 0;     // as the process calls it
   std::string name;
   kernel_call call;
+  std::vector<int> waits_on;      // descriptors of that call
   registers at;                   // known only in part when it was not stopped
   bool of_a_hub = false;
 };

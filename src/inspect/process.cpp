@@ -24,6 +24,21 @@ std::string field(const std::string& status, const char* name) {
 
 std::string last_word(const std::string& text) { return text.substr(text.find_last_of(" \t") + 1); }
 
+bool is_kernel_thread(const std::string& stat) {
+  constexpr unsigned long kernels_own = 0x00200000;  // PF_KTHREAD, of the flags (proc_pid_stat(5))
+  const std::size_t behind_name = stat.rfind(')');
+  unsigned long flags = 0;
+  return behind_name != std::string::npos && std::sscanf(stat.c_str() + behind_name + 1, " %*c %*d %*d %*d %*d %*d %lu", &flags) == 1 &&
+         (flags & kernels_own) != 0;
+}
+
+// Where not all users of the machine are known (user_namespaces(7)).
+bool is_root_of_a_user_namespace() {
+  unsigned long inside = 0, outside = 0, count = 0;
+  const std::string map = file_text("/proc/self/uid_map");
+  return std::sscanf(map.c_str(), "%lu %lu %lu", &inside, &outside, &count) == 3 && count != 0xffffffff;
+}
+
 std::string user_name(uid_t id) {
   const passwd* p = getpwuid(id);
   return p != nullptr ? p->pw_name : "user " + std::to_string(id);
@@ -83,7 +98,9 @@ void process::read_mappings() {
     if (path_at > 0 && static_cast<std::size_t>(path_at) < line.size()) m.path = line.substr(static_cast<std::size_t>(path_at));
     mappings_.push_back(std::move(m));
   }
-  if (mappings_.empty() && alive()) throw failure("process " + std::to_string(pid_) + " is one of the kernel's own");
+  if (!mappings_.empty()) return;
+  if (is_kernel_thread(file_text(proc("stat")))) throw failure("process " + std::to_string(pid_) + " is one of the kernel's own");
+  refuse(ESRCH);  // on its way out, it has given its memory back already
 }
 
 const mapping* process::mapping_of(address at) const {
@@ -152,14 +169,19 @@ void process::refuse(int error) const {
   const auto owner = static_cast<uid_t>(std::strtoul(field(status, "Uid").c_str(), nullptr, 10));
   if (geteuid() != 0 && owner != geteuid())
     throw failure(who + " belongs to " + user_name(owner) + ": only that user and root may look into it");
-  const std::string yama = file_text("/proc/sys/kernel/yama/ptrace_scope");
+  // Yama is asked only where a process is to be attached to, or its memory read: who was refused its map was refused by the kernel itself.
+  const std::string yama = mappings_.empty() ? "" : file_text("/proc/sys/kernel/yama/ptrace_scope");
   if (!yama.empty() && yama[0] == '3')
     throw failure(who + ": this system lets nobody look into processes (kernel.yama.ptrace_scope is 3 until the next boot)");
   if (geteuid() != 0 && !yama.empty() && yama[0] != '0')
     throw failure(who + ": this system lets only root look into processes (kernel.yama.ptrace_scope is " + yama.substr(0, 1) +
                   "): use sudo, or allow it by sudo sysctl kernel.yama.ptrace_scope=0");
   if (geteuid() != 0)
-    throw failure(who + " is protected by the kernel (it changed its user or has capabilities of its own): look as root");
+    throw failure(who + " is protected by the kernel (it changed its user, has capabilities of its own, or forbids it by " +
+                  "prctl(PR_SET_DUMPABLE)): look as root");
+  if (is_root_of_a_user_namespace())
+    throw failure(who + ": root of a user namespace (unshare, rootless containers) may look into what was started in it, and " +
+                  "this process was not, or forbids it");
   throw failure(who + ": the kernel refuses root a look, as in a container without CAP_SYS_PTRACE (docker run --cap-add SYS_PTRACE)");
 }
 

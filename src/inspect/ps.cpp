@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <unordered_map>
 
 #include "inspect/commands.hpp"
 #include "inspect/look.hpp"
@@ -59,6 +60,8 @@ void print_table(const look& seen, words& w, bool all) {
   std::fputs(t.text(terminal_width()).c_str(), stdout);
 }
 
+constexpr const char* one_other = "the end of one other each";
+
 // Those that do the same, by reason and kind of descriptor: a line for 10,000 alike.
 void print_groups(const look& seen, words& w, bool all) {
   struct group {
@@ -66,10 +69,15 @@ void print_groups(const look& seen, words& w, bool all) {
     std::uint64_t longest = 0;
     const fiber* oldest = nullptr;
   };
+  std::unordered_map<address, std::size_t> joined;
+  for (const fiber& f : seen.fibers)
+    if (f.wait.joins != 0) ++joined[f.wait.joins];
   std::map<std::vector<std::string>, group> groups;
   for (const fiber& f : seen.fibers) {
     if (f.service && !all) continue;
-    std::string what = w.lock_of(f);
+    std::string what = w.target_of(f);
+    // Of those who wait each for another one's end there may be as many lines as fibers.
+    if (f.wait.joins != 0 && joined[f.wait.joins] == 1) what = one_other;
     if (what.empty()) what = printable(f.wait.reason) + (f.wait.futex != 0 ? " " + hex(f.wait.futex) : "");
     group& g = groups[{words::kind(f), w.name(f), w.state(f), what}];
     ++g.count;
@@ -82,8 +90,10 @@ void print_groups(const look& seen, words& w, bool all) {
   table t({"COUNT", "KIND", "NAME", "STATE", "LONGEST", "WAITING FOR", "FOR INSTANCE"});
   t.align_right(0);
   t.align_right(4);
-  for (const auto& [key, g] : sorted)
-    t.add({grouped(g.count), key[0], key[1], key[2], g.oldest->wait.since != 0 ? duration(g.longest) : "", key[3], w.id(*g.oldest)});
+  for (const auto& [key, g] : sorted) {
+    const std::string what = key[3] == one_other && g.count == 1 ? w.target_of(*g.oldest) : key[3];
+    t.add({grouped(g.count), key[0], key[1], key[2], g.oldest->wait.since != 0 ? duration(g.longest) : "", what, w.id(*g.oldest)});
+  }
   std::fputs(t.text(terminal_width()).c_str(), stdout);
 }
 
@@ -117,7 +127,7 @@ void print_json(const process& p, const look& seen, words& w, bool all) {
       j.close();
     }
     if (f.wait.futex != 0) j.put("futex", hex(f.wait.futex));
-    if (f.wait.holder != 0) j.put("held_by", std::to_string(f.wait.holder));
+    if (f.wait.holder != 0) j.put(w.by_tid(f.wait.holder) != nullptr ? "held_by" : "held_by_os_thread", std::to_string(f.wait.holder));
     if (f.wait.owner != 0) j.put("held_by", w.by_address(f.wait.owner) != nullptr ? w.id(*w.by_address(f.wait.owner)) : hex(f.wait.owner));
     if (f.wait.lock != 0) j.put("lock", hex(f.wait.lock));
     if (f.wait.readers != 0) j.put("readers", f.wait.readers);
@@ -125,9 +135,9 @@ void print_json(const process& p, const look& seen, words& w, bool all) {
     j.close();
   }
   j.close().open("deadlocks", '[');
-  for (const circle& c : deadlocks(seen, w)) {
+  for (const deadlock& d : deadlocks(seen, w)) {
     j.open('[');
-    for (const fiber* f : c) j.put({}, w.id(*f));
+    for (const fiber* f : d) j.put({}, w.id(*f));
     j.close();
   }
   j.close().close();
@@ -135,11 +145,11 @@ void print_json(const process& p, const look& seen, words& w, bool all) {
 }
 
 // Before the first fiber there is no hub, and nothing of Weft's to tell.
-void print_threads(const process& p, const look& seen) {
+void print_threads(const process& p, const look& seen, words& w) {
   std::printf("process %d (%s) is under Weft and has no fibers yet: it has not made a second thread, or used the API\n", p.pid(),
               printable(p.name()).c_str());
   table t({"OS THREAD", "NAME", "DOES"});
-  for (const os_thread& o : seen.threads) t.add({std::to_string(o.id), printable(o.name), words::doing(o)});
+  for (const os_thread& o : seen.threads) t.add({std::to_string(o.id), printable(o.name), w.doing(o)});
   std::fputs(t.text(terminal_width()).c_str(), stdout);
 }
 
@@ -156,7 +166,7 @@ int ps(const ps_options& o) {
     return 0;
   }
   if (seen.hubs.empty()) {
-    print_threads(p, seen);
+    print_threads(p, seen, w);
     return 0;
   }
   std::fputs(summary(p, seen).c_str(), stdout);
@@ -164,7 +174,7 @@ int ps(const ps_options& o) {
     print_groups(seen, w, o.all);
   else
     print_table(seen, w, o.all);
-  for (const circle& c : deadlocks(seen, w)) std::printf("deadlock: none of these will ever go on\n%s", told(c, w).c_str());
+  for (const deadlock& d : deadlocks(seen, w)) std::printf("deadlock: none of these will ever go on\n%s", told(d, w).c_str());
   return 0;
 }
 

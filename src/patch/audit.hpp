@@ -58,7 +58,8 @@ extern audit_record audit_records[most_audit_records];
 // Takes the handler of `nr` behind the audit's own. To be called after set_handler, for every number.
 void audit_call(long nr) noexcept;
 
-// The report, to standard error or to the file that WEFT_AUDIT names. At exit.
-void report_audit() noexcept;
+// The report, to standard error or to the file that WEFT_AUDIT names, is made at exit. Where this was never called, the process then says
+// that nothing was audited.
+void report_audit_at_exit() noexcept;
 
 }  // namespace weft::patch

@@ -10,6 +10,7 @@
 #include <string>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <utility>
 
 #include "core/stall_probe.hpp"
 #include "io/dispatch.hpp"
@@ -63,9 +64,24 @@ std::string line(const audit_finding& f) {
   return text + (is_metadata(f) ? ": local metadata, made inline\n" : "\n");
 }
 
-}  // namespace
+// One write: several processes may append to one file.
+void tell(const std::string& text) {
+  const char* where = sys::env("WEFT_AUDIT");
+  const int fd = where != nullptr && *where == '/' ? ::open(where, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : 2;
+  if (fd >= 0 && ::write(fd, text.data(), text.size()) < 0) std::perror("weft audit");
+  if (fd > 2) ::close(fd);
+}
 
-void report_audit() noexcept {
+bool begun = false;
+
+[[gnu::destructor]] void tell_of_none() {
+  const char* audit = sys::env("WEFT_AUDIT");
+  if (begun || audit == nullptr || *audit == 0 || *audit == '0') return;
+  tell("weft audit: process " + std::to_string(getpid()) +
+       " was not audited: its system calls are not rewritten (no patch_all() in it, no shim)\n");
+}
+
+void report() {
   std::string text;
   int hubs = 0;
   for (const audit_record& r : audit_records) {
@@ -81,12 +97,13 @@ void report_audit() noexcept {
             std::to_string(elsewhere) + " elsewhere: " + (elsewhere == 0 ? "ok\n" : "FAILED\n");
     for (int i = 0; i < r.findings; ++i) text += line(r.found[i]);
   }
-  if (hubs == 0) return;
-  // One write: several processes may append to one file.
-  const char* where = sys::env("WEFT_AUDIT");
-  const int fd = where != nullptr && *where == '/' ? ::open(where, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : 2;
-  if (fd >= 0 && ::write(fd, text.data(), text.size()) < 0) std::perror("weft audit");
-  if (fd > 2) ::close(fd);
+  if (hubs != 0) tell(text);
+}
+
+}  // namespace
+
+void report_audit_at_exit() noexcept {
+  if (!std::exchange(begun, true)) std::atexit(report);
 }
 
 }  // namespace weft::patch

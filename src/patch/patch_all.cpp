@@ -39,7 +39,7 @@ void fill_handlers() {
   const char* audit = sys::env("WEFT_AUDIT");
   if (audit == nullptr || *audit == 0 || *audit == '0') return;
   for (long nr = 0; nr < patch::handler_count; ++nr) patch::audit_call(nr);
-  static const bool once [[maybe_unused]] = std::atexit([] { patch::report_audit(); }) == 0;
+  patch::report_audit_at_exit();
 }
 
 // Tells io where libweft.so lies.

@@ -397,3 +397,16 @@ TEST_CASE("a fiber that gets no stack when its turn comes fails with out_of_stac
 }
 
 #endif
+
+TEST_CASE("helper: fibers in a program whose calls are not rewritten" * doctest::skip()) {
+  weft::spawn([] {}).join();
+}
+
+TEST_CASE("a program that is to be audited and cannot be says so") {
+  const char* helper = "helper: fibers in a program whose calls are not rewritten";
+  const auto audited = weft_test::run_self(helper, {"WEFT_AUDIT=1"});
+  CHECK(audited.exit_code == 0);
+  CHECK(audited.err.find("was not audited: its system calls are not rewritten (no patch_all() in it, no shim)\n") != std::string::npos);
+  CHECK(weft_test::run_self(helper, {"WEFT_AUDIT=0"}).err.find("audit") == std::string::npos);
+  CHECK(weft_test::run_self(helper, {"WEFT_AUDIT"}).err.find("audit") == std::string::npos);
+}

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <mutex>
 #include <thread>
 
 #include "weft/async.hpp"
@@ -10,6 +11,7 @@
 #include "weft/fiber.hpp"
 #include "weft/fiber_generator.hpp"
 #include "weft/io.hpp"
+#include "weft/mutex.hpp"
 #include "weft/task.hpp"
 
 int pipe_of_reader[2], pipe_of_other[2];
@@ -18,6 +20,7 @@ volatile int looked = 0;  // gdb sets it: all was seen as it should be
 namespace {
 
 weft::event happened;
+weft::mutex kept;
 
 [[gnu::noinline]] int waits_deep(int depth) {
   const int ten_times = depth * 10;
@@ -65,6 +68,13 @@ template <class Y>
   return sum + *numbers.next();
 }
 
+[[gnu::noinline]] void keeps() {
+  std::scoped_lock held(kept);
+  happened.wait();
+}
+
+[[gnu::noinline]] void locks() { std::scoped_lock held(kept); }
+
 // A hub of its own, with one fiber.
 void other_thread() {
   auto f = weft::spawn({.name = "elsewhere"}, [] { return reads(pipe_of_other[0]); });
@@ -81,6 +91,9 @@ int main() {
   auto task = weft::spawn({.name = "task"}, middle(5));
   auto awaiter = weft::spawn({.name = "awaiter"}, awaits);
   auto asker = weft::spawn({.name = "asker"}, asks);
+  auto keeper = weft::spawn({.name = "keeper"}, keeps);
+  auto locker = weft::spawn({.name = "locker"}, locks);
+  auto joiner = weft::spawn({.name = "joiner"}, [&] { locker.join(); });
   auto sleeper = weft::spawn([] { weft::this_fiber::sleep_for(std::chrono::hours(1)); });
   while (looked == 0) {
     weft::this_fiber::sleep_for(std::chrono::milliseconds(1));
@@ -91,6 +104,7 @@ int main() {
   if (write(pipe_of_reader[1], "a", 1) != 1 || write(pipe_of_other[1], "b", 1) != 1) return 1;
   other.join();
   sleeper.cancel();
+  joiner.join();
   const int sum = deep.get() + reader.get() + task.get() + awaiter.get() + late.get() + asker.get();
   std::printf("sum %d\n", sum);
   return sum == 61 + 4339 + 13 + 103 + 7 + 66 ? 0 : 1;

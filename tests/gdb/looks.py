@@ -97,7 +97,7 @@ def run_to_the_end():
 
 def fibers_settled():
     seen = rows()
-    wanted = ("deep", "reader", "task", "awaiter", "asker", "elsewhere")
+    wanted = ("deep", "reader", "task", "awaiter", "asker", "keeper", "locker", "joiner", "elsewhere")
     return all(name in seen and "parked" in seen[name][1] for name in wanted) and "sleep" in say("info fibers")
 
 
@@ -108,6 +108,10 @@ def look_at_fibers():
     for name, pipe in (("reader", "pipe_of_reader"), ("elsewhere", "pipe_of_other")):
         require("read, descriptor %d" % value(pipe + "[0]") in seen[name][1] and "reads" in seen[name][2], seen)
     require("task" in seen["task"][1] and "inner" in seen["task"][2], seen)
+
+    require("parked: mutex.lock at 0x%x, held by %d" % (value("(unsigned long)&'(anonymous namespace)::kept'"), seen["keeper"][0])
+            == seen["locker"][1], seen)
+    require("parked: join, the end of %d" % seen["locker"][0] == seen["joiner"][1], seen)
 
     # A stack of calls: each frame has its own values.
     require("deep" in say("fiber deep"))
@@ -228,7 +232,7 @@ LEAST_TID = 1 << 24  # of green threads
 
 def threads_settled():
     text = say("info fibers")
-    return text.count("parked: futex") == 2 and "parked: read" in text and (value("counted") > 0)
+    return text.count("parked: futex") == 3 and "parked: read" in text and (value("counted") > 0)
 
 
 def look_at_threads():
@@ -243,6 +247,8 @@ def look_at_threads():
         require("futex at 0x%x" % value("(unsigned long)&" + lock) in line, line)
         require("held by " + holder[1:].split()[0] in line, line)
     require("descriptor %d" % value("ends[0]") in found[tids[2]], text)
+    main = next(line for tid, line in found.items() if tid < LEAST_TID)
+    require("held by " + main[1:].split()[0] in found[tids[4]], text)
 
     for tid, who in ((tids[0], 1), (tids[1], 2)):
         say("fiber %d" % tid)
@@ -288,7 +294,7 @@ def native_threads():
         require("corrupt" not in part and "Backtrace stopped" not in part, part)
         # That code has no name, but what called it has.
         require(len(re.findall(r"\?\? \(\)$", part, re.M)) <= 1, part)
-        require(any(name in part for name in ("take (", "reads (", "counts (", "main (")), part)
+        require(any(name in part for name in ("take (", "reads (", "counts (", "asks (", "main (")), part)
     run_to_the_end()
 
 

@@ -1,4 +1,5 @@
-/* The scene of pthreads that gdb looks at: two lock two mutexes in opposite order, one reads, one computes. It ends when gdb says so. */
+/* The scene of pthreads that gdb looks at: two lock two mutexes in opposite order, one reads, one computes, one waits for a reader-writer
+ * lock that main holds. It ends when gdb says so. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,6 +7,7 @@
 
 pthread_mutex_t first = PTHREAD_MUTEX_INITIALIZER, second = PTHREAD_MUTEX_INITIALIZER;
 __thread volatile int mine = 0;
+pthread_rwlock_t written = PTHREAD_RWLOCK_INITIALIZER;
 volatile int looked = 0;
 volatile unsigned long counted = 0;
 static pthread_barrier_t both;
@@ -47,10 +49,16 @@ static void* computes(void* p) {
   return p;
 }
 
+__attribute__((noinline)) static void* asks(void* p) {
+  mine = 5;
+  pthread_rwlock_rdlock(&written);
+  return p;
+}
+
 __attribute__((noinline)) static void stage(void) { __asm__ volatile(""); }
 
 int main(void) {
-  pthread_t threads[4];
+  pthread_t threads[5];
   pthread_attr_t small;  /* core dumps hold all stacks */
   mine = 100;
   pthread_attr_init(&small);
@@ -61,6 +69,8 @@ int main(void) {
   pthread_create(&threads[1], &small, backwards, NULL);
   pthread_create(&threads[2], &small, reads, NULL);
   pthread_create(&threads[3], &small, computes, NULL);
+  pthread_rwlock_wrlock(&written);
+  pthread_create(&threads[4], &small, asks, NULL);
   while (!looked) {
     usleep(1000);
     stage();

@@ -268,6 +268,11 @@ TEST_CASE("looking makes no call of the program fail with EINTR") {
   REQUIRE(s.says("in epoll_wait \n"));
   const std::string there = ask_until({"bt", s.id()}, [](const std::string& out) { return has(out, "epoll_wait"); });
   CHECK(has(there, "epoll_wait"));
+  // Alone it keeps nobody from running.
+  const std::string alone = ask_until({"ps", s.id()}, [](const std::string& out) { return has(out, "the kernel, in epoll_wait"); });
+  CAPTURE(alone);
+  CHECK(has(line_with(alone, " main "), "the kernel, in epoll_wait"));
+  CHECK(!has(alone, "nobody else"));
   for (int n = 0; n < 5; ++n) CHECK(weft({"bt", s.id()}).exit_code == 0);
   REQUIRE(write(s.input, "x", 1) == 1);
   REQUIRE(s.says("event"));
@@ -334,6 +339,8 @@ TEST_CASE("top ends when the process does") {
   kill(s.pid, SIGKILL);
   s.end();
   watcher.join();
+  CAPTURE(r.out);
+  CAPTURE(r.err);
   // It may have come too late to see it at all.
   CHECK((has(r.out + r.err, "has ended") || has(r.err, "there is no process " + id)));
 }

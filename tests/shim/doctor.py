@@ -51,9 +51,23 @@ check("a program that is not there", status == 2 and "no such program" in said, 
 status, said = ask("explain")
 check("no program at all is an error of usage", status > 2, said)
 
-for words, wanted in (((), "Subcommands:"), (("frobnicate",), "weft run -- frobnicate"), (("run",), "weft run: program is required"),
+for words, wanted in (((), "Subcommands:"), (("frobnicate",), "weft run -- frobnicate"),
+                      (("run",), "weft run: no PROGRAM is given: weft run -- PROGRAM\n"),
                       (("run", "--stat", "--", "true"), "there is no option --stat; is it --stats?"),
-                      (("run", "--watchdog", "x", "--", "true"), "`weft run --help`"), (("explain",), "`weft explain --help`")):
+                      (("run", "--watchdog", "x", "--", "true"), "--watchdog: x is not a number from 1 to 86400000\n`weft run --help`"),
+                      (("run", "--stack-size", "3q", "--", "true"), "--stack-size: 3q is no size from 16k to 1t: "),
+                      (("run", "--stack-size", "3", "--", "true"), "--stack-size: 3 is no size from 16k to 1t: "),
+                      (("run", "--mode", "blue", "--", "true"), "--mode: blue is neither green nor fibers"),
+                      (("explain",), "weft explain: no PROGRAM is given: weft explain PROGRAM\n`weft explain --help`"),
+                      (("ps",), "weft ps: no PID is given: weft ps PID\n`weft ps --help`"),
+                      (("bt",), "weft bt: no PID is given: weft bt PID\n"), (("top",), "weft top: no PID is given: weft top PID\n"),
+                      (("trace",), "weft trace: no FILE is given: weft trace FILE\n"),
+                      (("ps", "memcached"), "weft ps: memcached is no process's number; `pgrep memcached` tells that of a program\n"),
+                      (("ps", "1", "2"), "weft ps: 2 is one word too many: weft ps PID\n"),
+                      (("ps", "--jsn", "1"), "weft ps: there is no option --jsn; is it --json?\n"),
+                      (("bt", "1", "--frames"), "weft bt: --frames wants a value behind it\n"),
+                      (("top", "1", "--rows", "0"), "weft top: --rows: 0 is not a number from 1 to 10000\n"),
+                      (("top", "1", "-n", "some"), "weft top: --count: some is no number\n")):
     status, said = ask(*words)
     check(f"`weft {' '.join(words)}` says what to do", status not in (0, 1, 2) and wanted in said, said)
 

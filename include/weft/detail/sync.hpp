@@ -11,6 +11,8 @@ struct layout_access;  // tells debuggers where a lock's owner stands
 
 namespace weft::detail {
 
+struct lock_access;  // tells reports who holds a lock
+
 [[noreturn]] WEFT_API void throw_wrong_hub(const char* what);
 [[noreturn]] WEFT_API void throw_not_owner(const char* what);
 
