@@ -279,14 +279,7 @@ void deliver(int number, siginfo_t* info, std::uint32_t to, ucontext_t* u) noexc
   siginfo_t copy;
   sys::copy(&copy, info, sizeof copy);
   copy.si_signo = number;
-  if (is_timers(copy))
-    timer_came(copy);
-  else if (is_files(copy))
-    file_signal_came(copy);
-  else if (to == 0)
-    send_to_any(number, copy);
-  else if (thread* t = find(to))
-    send_to(*t, number, copy);
+  send_on(copy, to);
   run_handlers(*of(home->block->current), u);
 }
 

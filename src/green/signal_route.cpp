@@ -172,6 +172,17 @@ void note_arrival(int number, const siginfo_t& info, std::uint32_t to) noexcept 
 
 bool arrivals_waiting() noexcept { return arrived.load_relaxed() != nullptr; }
 
+void send_on(siginfo_t& info, std::uint32_t to) noexcept {
+  if (is_timers(info))
+    timer_came(info);
+  else if (is_files(info))
+    file_signal_came(info);
+  else if (to == 0)
+    send_to_any(info.si_signo, info);
+  else if (thread* t = find(to))
+    send_to(*t, info.si_signo, info);
+}
+
 void read_arrivals() noexcept {
   while (arrival* newest = arrived.exchange(nullptr)) {
     arrival* oldest = nullptr;
@@ -188,14 +199,7 @@ void read_arrivals() noexcept {
       sys::copy(&info, &a->info, sizeof info);
       const std::uint32_t to = a->to;
       give_back(a);
-      if (is_timers(info))
-        timer_came(info);
-      else if (is_files(info))
-        file_signal_came(info);
-      else if (to == 0)
-        send_to_any(info.si_signo, info);
-      else if (thread* t = find(to))
-        send_to(*t, info.si_signo, info);
+      send_on(info, to);
     }
   }
 }

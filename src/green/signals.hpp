@@ -81,6 +81,8 @@ void notify(thread& t) noexcept;
 long send_to(thread& t, int number, const siginfo_t& info) noexcept;
 // To the process: somebody who lets it in, or back to the kernel.
 void send_to_any(int number, const siginfo_t& info) noexcept;
+// What came to the carrier, to whom it may concern: whose timer or file it tells of, the thread `to`, or for 0 the process.
+void send_on(siginfo_t& info, std::uint32_t to) noexcept;
 // Reads what was noted while Weft ran. For Weft's code at rest.
 void read_arrivals() noexcept;
 bool arrivals_waiting() noexcept;
