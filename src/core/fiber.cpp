@@ -26,7 +26,6 @@ fiber_block fiber_alloc(hub& h, std::size_t size, std::size_t stack_size) noexce
   const fiber_block block = fiber_alloc(h, ops->size, stack_size);
   if (block.at == nullptr) [[unlikely]]
     return nullptr;
-  --h.blocks_out;  // begin_life counts it, too
   fiber_base* f = core::begin_life(h, block.at, ops, core::newborn(block.stack_log2, false), site);
   if (h.traced) core::trace::spawn(h, f);
   return f;
@@ -40,6 +39,7 @@ fiber_base* fiber_spawn(hub& h, const fiber_ops* ops, std::size_t stack_size) no
     at = h.blocks.take_used(ops->size);
   if (at == nullptr) [[unlikely]]
     return spawn_with_care(h, ops, stack_size, site);
+  ++h.blocks_out;
   return core::begin_life(h, at, ops, core::newborn(h.default_stack_log2, false), site);
 }
 

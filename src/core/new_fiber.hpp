@@ -16,7 +16,8 @@ namespace weft::core {
   return std::uint64_t{stack_log2} << 16 | std::uint64_t{unlisted_bit | (in_task ? in_task_bit : 0)} << 32;
 }
 
-// Makes a fiber_base of a block from the slab. What outlives the block's last owner is its epoch.
+// Makes a fiber_base of a block from the slab, which the caller has counted (hub::blocks_out). What outlives the block's last owner is
+// its epoch.
 [[gnu::always_inline]] inline fiber_base* construct(hub& h, void* at, const detail::fiber_ops* ops, std::uint64_t word,
                                                     const void* site) noexcept {
   auto* f = static_cast<fiber_base*>(at);
@@ -36,14 +37,17 @@ namespace weft::core {
   return f;
 }
 
-// The same, and puts it into the ready queue.
-[[gnu::always_inline]] inline fiber_base* begin_life(hub& h, void* at, const detail::fiber_ops* ops, std::uint64_t word,
-                                                     const void* site) noexcept {
-  fiber_base* f = construct(h, at, ops, word, site);
+// Puts it into the ready queue for the first time.
+[[gnu::always_inline]] inline void start_life(hub& h, fiber_base* f) noexcept {
   append_ready(h, f);
   ++h.stats.fibers_created;
   ++h.live;
-  ++h.blocks_out;
+}
+
+[[gnu::always_inline]] inline fiber_base* begin_life(hub& h, void* at, const detail::fiber_ops* ops, std::uint64_t word,
+                                                     const void* site) noexcept {
+  fiber_base* f = construct(h, at, ops, word, site);
+  start_life(h, f);
   return f;
 }
 

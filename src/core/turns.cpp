@@ -107,31 +107,27 @@ void transfer_later(void* frame) noexcept { current_fiber()->home->tasks.transfe
 
 namespace {
 
-[[gnu::noinline]] fiber_base* spawn_with_care(hub& h, const task_ops* ops, const void* site) noexcept {
+fiber_base* construct(hub& h, const task_ops* ops, const void* site) noexcept {
   bool fresh = false;
   void* at = h.tasks.driver == nullptr ? nullptr : h.blocks.take(ops->size, fresh);
-  if (at == nullptr) [[unlikely]]
-    return nullptr;
-  fiber_base* f = core::begin_life(h, at, ops, core::newborn(0, true), site);
-  if (h.traced) core::trace::spawn(h, f);
+  if (at == nullptr) return nullptr;
+  ++h.blocks_out;
+  return core::construct(h, at, ops, core::newborn(0, true), site);
+}
+
+[[gnu::noinline]] fiber_base* spawn_with_care(hub& h, const task_ops* ops, const void* site) noexcept {
+  fiber_base* f = construct(h, ops, site);
+  if (f != nullptr) task_start(f);
   return f;
 }
 
 }  // namespace
 
-fiber_base* task_alloc(hub& h, const task_ops* ops) noexcept {
-  bool fresh = false;
-  void* at = h.tasks.driver == nullptr ? nullptr : h.blocks.take(ops->size, fresh);
-  if (at == nullptr) return nullptr;
-  ++h.blocks_out;
-  return core::construct(h, at, ops, core::newborn(0, true), __builtin_return_address(0));
-}
+fiber_base* task_alloc(hub& h, const task_ops* ops) noexcept { return construct(h, ops, __builtin_return_address(0)); }
 
 void task_start(fiber_base* f) noexcept {
   hub& h = *f->home;
-  core::append_ready(h, f);
-  ++h.stats.fibers_created;
-  ++h.live;
+  core::start_life(h, f);
   if (h.traced) [[unlikely]]
     core::trace::spawn(h, f);
 }
@@ -143,6 +139,7 @@ fiber_base* task_spawn(hub& h, const task_ops* ops) noexcept {
     at = h.blocks.take_used(ops->size);
   if (at == nullptr) [[unlikely]]
     return spawn_with_care(h, ops, site);
+  ++h.blocks_out;
   return core::begin_life(h, at, ops, core::newborn(0, true), site);
 }
 
