@@ -1,7 +1,7 @@
 /* Handlers of signals in threads, in the corners: alternate stacks, changed contexts, faults that are mended, signals of a thread's own
  * doing, masks of new programs. */
 #define GROUP "handlers"
-#include "../green.h"
+#include "../signals.h"
 
 #include <setjmp.h>
 #include <spawn.h>
@@ -14,13 +14,6 @@ static int pair[2];
 static void act(int sig, void (*handler)(int, siginfo_t *, void *), int flags) {
   struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | flags};
   MUST(sigaction(sig, &action, NULL));
-}
-
-static sigset_t only(int sig) {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, sig);
-  return set;
 }
 
 /* -- alternate stacks */

@@ -1,42 +1,16 @@
 /* Signals and threads: masks, pending sets, who gets what. */
 #include <semaphore.h>
-#include <stdatomic.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/signalfd.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
-#include "../green.h"
+#include "../signals.h"
 
 #define GROUP "signals"
 
 static int pair[2], back[2];
-static atomic_int handled;
-static volatile pid_t handled_by;
-
-static void count(int sig) {
-  (void)sig;
-  handled_by = (pid_t)syscall(SYS_gettid);
-  atomic_fetch_add(&handled, 1);
-}
-
-static void handle(int sig, int flags) {
-  struct sigaction action = {.sa_handler = count, .sa_flags = flags};
-  MUST(sigaction(sig, &action, NULL));
-}
-
-static sigset_t only(int sig) {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, sig);
-  return set;
-}
-
-static void block(int sig) {
-  const sigset_t set = only(sig);
-  OK(pthread_sigmask(SIG_BLOCK, &set, NULL));
-}
 
 static void unblock(int sig) {
   const sigset_t set = only(sig);
