@@ -120,6 +120,15 @@ std::string judge_elf(const file_view& f) {
 
 }  // namespace
 
+std::string head_of(const std::string& path) {
+  char head[256];
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return {};
+  const ssize_t n = read(fd, head, sizeof head);
+  close(fd);
+  return {head, n > 0 ? static_cast<std::size_t>(n) : 0};
+}
+
 std::string_view interpreter_line(std::string_view file) {
   if (!file.starts_with("#!")) return {};
   std::string_view line = file.substr(2, file.find('\n') - 2);

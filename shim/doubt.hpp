@@ -13,6 +13,9 @@ std::string reason_to_run_natively(const std::string& path);
 // What follows "#!" in a file that begins so, without the blanks before the interpreter; empty for what is no script.
 std::string_view interpreter_line(std::string_view file);
 
+// As many bytes of a file's beginning as the kernel looks at to see how it is run; empty where it cannot be read.
+std::string head_of(const std::string& path);
+
 // The file that execvp would start for `name`; empty when there is none.
 std::string find_program(const std::string& name);
 

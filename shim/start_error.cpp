@@ -2,7 +2,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,12 +12,8 @@ namespace {
 
 // The program that the kernel runs a script by; empty for what is no script.
 std::string interpreter_of(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return {};
-  char head[256];
-  const ssize_t n = read(fd, head, sizeof head);
-  close(fd);
-  const std::string line(interpreter_line({head, n > 0 ? static_cast<std::size_t>(n) : 0}));
+  const std::string head = head_of(path);
+  const std::string line(interpreter_line(head));
   return line.substr(0, line.find_first_of(" \t\r"));
 }
 

@@ -1,6 +1,5 @@
 #include "program.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,7 +9,6 @@
 #include <iterator>
 #include <memory>
 #include <sstream>
-#include <string_view>
 #include <vector>
 
 #include "../doubt.hpp"
@@ -145,23 +143,14 @@ void scan_findings(const objects& all, std::vector<finding>& found) {
 
 // execvp(3) and shells run by sh what the kernel does not know, unless it looks like anything but text.
 bool left_to_sh(const std::string& path) {
-  char head[256];
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return false;
-  const ssize_t n = read(fd, head, sizeof head);
-  close(fd);
-  return n > 0 && !std::string_view(head, 2).starts_with("#!") && std::memchr(head, 0, static_cast<std::size_t>(n)) == nullptr;
+  const std::string head = command::head_of(path);
+  return !head.empty() && !head.starts_with("#!") && head.find('\0') == std::string::npos;
 }
 
 // A script's interpreter, to the one that is no script.
 std::string behind_scripts(std::string path) {
   for (int depth = 0; depth < 5; ++depth) {
-    char line[256] = {};
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return path;
-    const ssize_t n = read(fd, line, sizeof line);
-    close(fd);
-    const std::string text(command::interpreter_line({line, n > 0 ? static_cast<std::size_t>(n) : 0}));
+    const std::string head = command::head_of(path), text(command::interpreter_line(head));
     if (text.empty()) return path;
     std::string interpreter = text.substr(0, text.find_first_of(" \t\r"));
     // env(1) becomes the word that follows it.
