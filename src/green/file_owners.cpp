@@ -8,6 +8,7 @@
 #include <fcntl.h>
 
 #include "core/hub.hpp"
+#include "green/free_list.hpp"
 #include "green/rows.hpp"
 #include "green/signals.hpp"
 #include "io/descriptors.hpp"
@@ -35,28 +36,13 @@ struct owner {
 };
 
 owner* first = nullptr;
-owner* unused = nullptr;
-
-owner* take() noexcept {
-  if (unused == nullptr) {
-    auto* page = static_cast<owner*>(sys::map(sys::page_size));
-    if (page == nullptr) return nullptr;
-    for (std::size_t i = 0; i < sys::page_size / sizeof(owner); ++i) {
-      page[i].next = unused;
-      unused = &page[i];
-    }
-  }
-  owner* o = unused;
-  unused = o->next;
-  return o;
-}
+free_list<owner, &owner::next> owners;
 
 void forget(owner* gone) noexcept {
   for (owner** at = &first; *at != nullptr; at = &(*at)->next)
     if (*at == gone) {
       *at = gone->next;
-      gone->next = unused;
-      unused = gone;
+      owners.give(gone);
       return;
     }
 }
@@ -95,7 +81,7 @@ long set_thread(int fd, std::uint32_t tid) noexcept {
   const long number = o != nullptr ? o->number : call(fd, F_GETSIG);
   if (number < 0) return number;
   if (o == nullptr && (o = known(fd)) == nullptr) {
-    if ((o = take()) == nullptr) return -ENOMEM;
+    if ((o = owners.take()) == nullptr) return -ENOMEM;
     o->next = first;
     o->fd = fd;
     first = o;

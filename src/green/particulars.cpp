@@ -2,17 +2,15 @@
 // nobody holds while anything else happens.
 #include <new>
 
+#include "green/free_list.hpp"
 #include "green/thread.hpp"
 #include "sys/atomic.hpp"
-#include "sys/mem.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::green {
 namespace {
 
-constexpr std::size_t chunk_bytes = 4 * sys::page_size;
-
-particulars* unused = nullptr;
+free_list<particulars, &particulars::next_free, 4 * sys::page_size> unused;
 sys::atomic<unsigned> lock;
 
 class locked {
@@ -27,18 +25,7 @@ public:
 
 particulars* take() noexcept {
   const locked guard;
-  if (unused == nullptr) {
-    auto* chunk = static_cast<char*>(sys::map(chunk_bytes));
-    if (chunk == nullptr) return nullptr;
-    for (std::size_t at = 0; at + sizeof(particulars) <= chunk_bytes; at += sizeof(particulars)) {
-      auto* p = reinterpret_cast<particulars*>(chunk + at);
-      p->next_free = unused;
-      unused = p;
-    }
-  }
-  particulars* p = unused;
-  unused = p->next_free;
-  return p;
+  return unused.take();
 }
 
 }  // namespace
@@ -52,8 +39,7 @@ particulars* make_more(thread& t) noexcept {
 void drop_more(thread& t) noexcept {
   if (t.rare == nullptr) return;
   const locked guard;
-  t.rare->next_free = unused;
-  unused = t.rare;
+  unused.give(t.rare);
   t.rare = nullptr;
 }
 

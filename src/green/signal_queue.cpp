@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "green/free_list.hpp"
 #include "green/signals.hpp"
 #include "sys/mem.hpp"
 #include "sys/syscall.hpp"
@@ -13,30 +14,17 @@
 namespace weft::green {
 namespace {
 
-constexpr std::size_t chunk_bytes = 16 * sys::page_size;
-
-pending_signal* unused = nullptr;
+free_list<pending_signal, &pending_signal::next, 16 * sys::page_size> unused;
 std::uint64_t queued = 0;
 
 pending_signal* take_record() noexcept {
-  if (unused == nullptr) {
-    auto* chunk = static_cast<char*>(sys::map(chunk_bytes));
-    if (chunk == nullptr) return nullptr;
-    for (std::size_t at = 0; at + sizeof(pending_signal) <= chunk_bytes; at += sizeof(pending_signal)) {
-      auto* p = reinterpret_cast<pending_signal*>(chunk + at);
-      p->next = unused;
-      unused = p;
-    }
-  }
-  pending_signal* p = unused;
-  unused = p->next;
-  ++queued;
+  pending_signal* p = unused.take();
+  if (p != nullptr) ++queued;
   return p;
 }
 
 void give_record(pending_signal* p) noexcept {
-  p->next = unused;
-  unused = p;
+  unused.give(p);
   --queued;
 }
 

@@ -10,6 +10,7 @@
 
 #include "core/hub.hpp"
 #include "green/clocks.hpp"
+#include "green/free_list.hpp"
 #include "green/signals.hpp"
 #include "io/door.hpp"
 #include "io/durations.hpp"
@@ -35,7 +36,7 @@ struct timer {
 
 constexpr unsigned buckets = 64;
 timer* timers[buckets];
-timer* unused = nullptr;
+free_list<timer, &timer::next> unused;
 
 timer*& bucket(int id) noexcept { return timers[static_cast<unsigned>(id) % buckets]; }
 
@@ -46,23 +47,9 @@ timer* look_up(int id) noexcept {
 }
 
 timer* take_entry() noexcept {
-  if (unused == nullptr) {
-    auto* page = static_cast<timer*>(sys::map(sys::page_size));
-    if (page == nullptr) return nullptr;
-    for (std::size_t i = 0; i < sys::page_size / sizeof(timer); ++i) {
-      page[i].next = unused;
-      unused = &page[i];
-    }
-  }
-  timer* t = unused;
-  unused = t->next;
-  *t = {};
+  timer* t = unused.take();
+  if (t != nullptr) *t = {};
   return t;
-}
-
-void give_entry(timer* t) noexcept {
-  t->next = unused;
-  unused = t;
 }
 
 void remove(int id) noexcept {
@@ -70,7 +57,7 @@ void remove(int id) noexcept {
     if ((*at)->id != id) continue;
     timer* t = *at;
     *at = t->next;
-    give_entry(t);
+    unused.give(t);
     return;
   }
 }
@@ -126,7 +113,7 @@ door_answer on_timer_create(door_frame* f, long nr) noexcept {
     made = -EFAULT;
   }
   if (made != 0) {
-    give_entry(t);
+    unused.give(t);
     return answer(made);
   }
   t->id = id;
