@@ -4,10 +4,7 @@
 
 #include <cstddef>
 
-#include "io/park_rules.hpp"
 #include "sys/atomic.hpp"
-
-struct iovec;
 
 namespace weft::io {
 
@@ -24,10 +21,5 @@ inline std::size_t least_bytes(int fd, std::size_t n) noexcept {
   const std::size_t mark = low_water_of(fd);
   return mark < n ? mark : n;
 }
-
-// Goes on with a receive into `parts` that has `done` bytes, until it has `least`, or ends early as the kernel's would: the bytes that
-// it has then (recv_message.cpp). Ancillary data ends it: the kernel does not merge across it either.
-long receive_rest(hub& h, park_rules& rules, int fd, const iovec* parts, std::size_t count, int flags, std::size_t least,
-                  std::size_t done) noexcept;
 
 }  // namespace weft::io

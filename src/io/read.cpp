@@ -13,8 +13,9 @@
 #include "io/iov.hpp"
 #include "io/low_water.hpp"
 #include "io/ops.hpp"
-#include "io/shared_end.hpp"
 #include "io/plain_tcp.hpp"
+#include "io/receive.hpp"
+#include "io/shared_end.hpp"
 #include "io/until_ready.hpp"
 #include "sys/features.hpp"
 #include "sys/syscall.hpp"
@@ -121,7 +122,7 @@ long readv(hub& h, caller who, int fd, const iovec* parts, unsigned long count) 
   parts_reader reader(h, fd, parts, count);
   const long got = until_ready(h, rules, fd, poller::in, "read", [&] { return reader(); }, [&] { return reader.by_thread(); });
   if (got > 0 && low_water_used.load_relaxed()) [[unlikely]]
-    return receive_rest(h, rules, fd, parts, count, 0, least_bytes(fd, total_bytes(parts, count)), static_cast<std::size_t>(got));
+    return receive_rest(h, rules, fd, "read", parts, count, 0, least_bytes(fd, total_bytes(parts, count)), static_cast<std::size_t>(got));
   return got == impatient ? read_within(h, rules, fd, reader) : got;
 }
 

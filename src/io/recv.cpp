@@ -6,6 +6,7 @@
 #include "io/low_water.hpp"
 #include "io/ops.hpp"
 #include "io/plain_tcp.hpp"
+#include "io/receive.hpp"
 #include "io/until_ready.hpp"
 #include "sys/syscall.hpp"
 
@@ -15,9 +16,6 @@ namespace {
 long recv_now(int fd, void* to, std::size_t n, int flags, void* from, void* from_size) noexcept {
   return sys::raw(SYS_recvfrom, fd, to, n, flags | MSG_DONTWAIT, from, from_size);
 }
-
-// These never wait, whatever the descriptor's mode: tcp_recv_urg and the error queue answer at once.
-constexpr int never_waits = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE;
 
 // Without flags on a plain TCP stream. One recv a message: a short read empties the socket, so the next call parks without trying
 // until something is reported. What was reported once and not looked at (FIN, urgent data) forbids that (`past_plain`).
@@ -54,24 +52,8 @@ template <caller Who>
   }
 }
 
-// The rest of `least` bytes of a stream, or more, unless its end, an error or a timeout comes first.
-long recv_rest(hub& h, park_rules& rules, int fd, void* to, std::size_t n, std::size_t least, int flags, std::size_t done) noexcept {
-  while (done < least) {
-    const long got = until_ready(
-        h, rules, fd, poller::in, "recv",
-        [&] {
-          return ends_after_a_part(fd)
-                     ? 0
-                     : recv_now(fd, static_cast<char*>(to) + done, n - done, flags & ~MSG_WAITALL, nullptr, nullptr);
-        },
-        [] { return long{-EAGAIN}; });
-    if (got <= 0) break;
-    done += static_cast<std::size_t>(got);
-  }
-  return static_cast<long>(done);
-}
-
-// The same with MSG_PEEK: nothing is taken, so more data is not an edge that both pollers tell apart; looks again after a while.
+// What receive_rest is with MSG_PEEK: nothing is taken, so more data is not an edge that both pollers tell apart; looks again after a
+// while.
 long peek_rest(hub& h, park_rules& rules, int fd, void* to, std::size_t n, std::size_t least, int flags, long got) noexcept {
   growing_nap pause;
   while (got > 0 && static_cast<std::size_t>(got) < least) {
@@ -111,7 +93,7 @@ long recv(hub& h, caller who, int fd, void* to, std::size_t n, int flags) noexce
 
 long recvfrom(hub& h, caller who, int fd, void* to, std::size_t n, int flags, void* from, void* from_size) noexcept {
   const auto attempt = [&] { return recv_now(fd, to, n, flags, from, from_size); };
-  if (flags & never_waits) return sys::raw(SYS_recvfrom, fd, to, n, flags, from, from_size);
+  if (flags & never_waiting_flags) return sys::raw(SYS_recvfrom, fd, to, n, flags, from, from_size);
   park_rules rules(h, who, fd, side::receive);
   const long got = until_ready(h, rules, fd, poller::in, "recv", attempt, attempt);
   if (got <= 0) return got;
@@ -119,7 +101,8 @@ long recvfrom(hub& h, caller who, int fd, void* to, std::size_t n, int flags, vo
   const std::size_t least = awaited_bytes(fd, flags, n, done);
   if (done >= least) return got;
   if (flags & MSG_PEEK) return is_local(fd) ? got : peek_rest(h, rules, fd, to, n, least, flags, got);
-  return recv_rest(h, rules, fd, to, n, least, flags, done);
+  const iovec whole{to, n};
+  return receive_rest(h, rules, fd, "recv", &whole, 1, flags, least, done);
 }
 
 }  // namespace weft::io

@@ -5,19 +5,15 @@
 #include "io/iov.hpp"
 #include "io/low_water.hpp"
 #include "io/ops.hpp"
+#include "io/receive.hpp"
 #include "io/until_ready.hpp"
 #include "io/user_memory.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::io {
-namespace {
 
-constexpr int never_waits = MSG_DONTWAIT | MSG_OOB | MSG_ERRQUEUE;
-
-}  // namespace
-
-long receive_rest(hub& h, park_rules& rules, int fd, const iovec* parts, std::size_t count, int flags, std::size_t least,
-                  std::size_t done) noexcept {
+long receive_rest(hub& h, park_rules& rules, int fd, const char* reason, const iovec* parts, std::size_t count, int flags,
+                  std::size_t least, std::size_t done) noexcept {
   while (done < least) {
     iovec window[window_parts];
     msghdr part{};
@@ -26,7 +22,7 @@ long receive_rest(hub& h, park_rules& rules, int fd, const iovec* parts, std::si
     const auto attempt = [&] {
       return ends_after_a_part(fd) ? 0 : sys::raw(SYS_recvmsg, fd, &part, (flags & ~MSG_WAITALL) | MSG_DONTWAIT);
     };
-    const long got = until_ready(h, rules, fd, poller::in, "recvmsg", attempt, attempt);
+    const long got = until_ready(h, rules, fd, poller::in, reason, attempt, attempt);
     if (got <= 0) break;
     done += static_cast<std::size_t>(got);
   }
@@ -34,7 +30,7 @@ long receive_rest(hub& h, park_rules& rules, int fd, const iovec* parts, std::si
 }
 
 long recvmsg(hub& h, caller who, int fd, msghdr* message, int flags) noexcept {
-  if (flags & never_waits) return sys::raw(SYS_recvmsg, fd, message, flags);
+  if (flags & never_waiting_flags) return sys::raw(SYS_recvmsg, fd, message, flags);
   park_rules rules(h, who, fd, side::receive);
   const auto attempt = [&] { return sys::raw(SYS_recvmsg, fd, message, flags | MSG_DONTWAIT); };
   const long got = until_ready(h, rules, fd, poller::in, "recvmsg", attempt, attempt);
@@ -42,13 +38,14 @@ long recvmsg(hub& h, caller who, int fd, msghdr* message, int flags) noexcept {
   if (got <= 0 || (flags & MSG_PEEK) != 0 || (!all && !low_water_used.load_relaxed())) return got;
   const std::size_t total = total_bytes(message->msg_iov, message->msg_iovlen), done = static_cast<std::size_t>(got);
   if (done >= total || message->msg_controllen != 0 || (all && !is_stream(fd))) return got;
-  return receive_rest(h, rules, fd, message->msg_iov, message->msg_iovlen, flags, all ? total : least_bytes(fd, total), done);
+  const std::size_t least = all ? total : least_bytes(fd, total);
+  return receive_rest(h, rules, fd, "recvmsg", message->msg_iov, message->msg_iovlen, flags, least, done);
 }
 
 long recvmmsg(hub& h, caller who, int fd, mmsghdr* messages, unsigned count, int flags, timespec* limit) noexcept {
   const auto now_flags = static_cast<unsigned>(flags | MSG_DONTWAIT);
   timespec allowed{};
-  if ((flags & never_waits) != 0 || count == 0) return sys::raw(SYS_recvmmsg, fd, messages, count, flags, limit);
+  if ((flags & never_waiting_flags) != 0 || count == 0) return sys::raw(SYS_recvmmsg, fd, messages, count, flags, limit);
   if (limit != nullptr && !copy_in(&allowed, limit, sizeof allowed)) return -EFAULT;
   if (!valid(allowed)) return -EINVAL;
   const nanos end = limit == nullptr ? never : deadline_in(h, length_of(allowed));
