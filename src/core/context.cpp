@@ -134,6 +134,14 @@ namespace {
   return pick(h);
 }
 
+// The carrier turns from one fiber to another, of which some are threads: all that there is to it but the jump.
+[[gnu::always_inline]] inline void turn_to(hub& h, fiber_base* self, fiber_base* next) noexcept {
+  if (h.turns_heard) [[unlikely]]
+    on_turn_over(self, next);
+  set_current(next);
+  become(h, next);
+}
+
 using meeting = crossing<hub, fiber_base>;
 
 // Leaves for good where somebody is to be told, or more is to go than a stack and a block: who comes next reaps.
@@ -141,12 +149,13 @@ using meeting = crossing<hub, fiber_base>;
                                                       std::uint64_t modes) noexcept {
   if (h.traced) [[unlikely]]
     trace::run(h, next);
-  set_current(next);
   void* unused = nullptr;
+  if (h.threads) [[unlikely]]
+    turn_to(h, self, next);
+  else
+    set_current(next);
   if (h.annotate) [[unlikely]]
     announce_switch(h, self, next, &unused);
-  if (h.threads) [[unlikely]]
-    become(h, next);
   return swap_stacks_for_good<hub, fiber_base>({&h, self, next}, idle, next->context, modes);
 }
 
@@ -221,10 +230,7 @@ namespace {
 // program's code.
 [[gnu::noinline]] void jump_as_thread(hub& h, fiber_base* self, fiber_base* next) noexcept {
   const int error = *h.errno_at;
-  if (h.turns_heard) [[unlikely]]
-    on_turn_over(self, next);
-  set_current(next);
-  become(h, next);
+  turn_to(h, self, next);
   const auto met = swap_stacks<hub, fiber_base>({&h, self, next}, &self->context, next->context);
   arrived(*met.hub, met.left);
   *met.hub->errno_at = error;
@@ -303,13 +309,7 @@ void leave_for_good(hub& h, fiber_base* self) noexcept {
   if (next->context == nullptr) next = first_run(h, next);
   next->state = fiber_state::running;
   ++h.stats.other_switches;
-  if (h.traced) [[unlikely]]
-    trace::run(h, next);
-  if (h.turns_heard) [[unlikely]]
-    on_turn_over(self, next);
-  set_current(next);
-  become(h, next);
-  swap_stacks<hub, fiber_base>({&h, self, next}, &self->context, next->context);
+  leave_with_care(h, self, next, &self->context, 0);  // nobody comes back here to find the modes
   __builtin_unreachable();
 }
 
