@@ -183,7 +183,7 @@ bool other_threads() noexcept;
 // Here and now the caller can only wait as its OS thread: it stands on a signal stack, or inside Weft.
 bool parking_impossible(const hub& h) noexcept;
 
-// Set by the public layers: told once when nothing can ever run again (see deadlock in hub.cpp). Bounded code.
+// Set by the public layers: told once when nothing can ever run again (stuck_wait in hub.cpp). Bounded code.
 extern void (*on_stuck)(hub& h, bool certain) noexcept;
 
 // What the timer of a waiter does.

@@ -1,7 +1,7 @@
 // Parking and waking: the one place where a fiber suspends, and everything that can end it.
 //
-// States of a wait: `pending` until exactly one waker (event, timer, cancellation, deadlock) moves it on in `unpark`, which at the
-// same time withdraws it: unlinked, timer disarmed. A second waker finds it not pending and does nothing.
+// States of a wait: `pending` until exactly one waker (event, timer, cancellation, deadlock) moves it on in `end_wait`
+// (switch.hpp), which at the same time withdraws it: unlinked, timer disarmed. A second waker finds it not pending and does nothing.
 #include "core/hub.hpp"
 #include "core/switch.hpp"
 #include "weft/detail/switch_call.hpp"

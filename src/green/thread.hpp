@@ -50,8 +50,9 @@ struct attributes {
   std::uint64_t timer_slack = 0;
 };
 
+struct credentials;  // own_credentials.cpp
+
 // What few threads have: made when it is first set (particulars.cpp), so that the many cost less memory.
-struct credentials;  // credentials.cpp
 struct particulars {
   pending_signal* first = nullptr;    // what came with pending signals, in order
   pending_signal* last = nullptr;
