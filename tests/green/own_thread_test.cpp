@@ -1,6 +1,8 @@
 // spawn({.own_thread = true}): a fiber with a thread control block of its own.
 #include <doctest/doctest.h>
 #include <pthread.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <cerrno>
 #include <chrono>
 #include <stdexcept>
@@ -95,6 +97,30 @@ TEST_CASE("results, exceptions and cancellation come back as from any fiber") {
   weft::this_fiber::sleep_for(1ms);
   thrown_at.throw_in(std::make_exception_ptr(std::logic_error("thrown in")));
   CHECK_THROWS_AS(thrown_at.get(), std::logic_error);
+}
+
+TEST_CASE("the processor's time of a light fiber that ends is not that of the thread that comes after it") {
+  const auto ms_of = [](clockid_t clock) {
+    timespec t{};
+    syscall(SYS_clock_gettime, clock, &t);
+    return static_cast<long>(t.tv_sec) * 1000 + t.tv_nsec / 1'000'000;
+  };
+  weft::event waits, computed;
+  auto thread = weft::spawn({.own_thread = true}, [&] {
+    const long before = ms_of(CLOCK_THREAD_CPUTIME_ID);
+    waits.set();
+    computed.wait();
+    return ms_of(CLOCK_THREAD_CPUTIME_ID) - before;
+  });
+  auto light = weft::spawn([&] {
+    waits.wait();
+    const long end = ms_of(CLOCK_PROCESS_CPUTIME_ID) + 50;
+    while (ms_of(CLOCK_PROCESS_CPUTIME_ID) < end) {
+    }
+    computed.set();  // and ends: nobody runs between
+  });
+  CHECK(thread.get() < 25);
+  light.get();
 }
 
 TEST_CASE("pthread_exit in one of them fails that fiber alone") {
