@@ -4,13 +4,16 @@
 //   while (auto line = co_await g.next()) use(*line);
 //
 // It runs only while somebody awaits its next value, as a part of that task: its waits are that task's, so are cancellation and timeouts.
+// One that is cut off while it waits ends by `cancelled` (unless it catches that), and has no next value.
 #pragma once
 
 #include <coroutine>
 #include <exception>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "weft/error.hpp"
@@ -20,13 +23,23 @@
 
 namespace weft {
 
-template <class T>
+namespace detail {
+// It was destroyed while a task awaits its next value, in a wait that lies in its frame: ends the process.
+[[noreturn]] WEFT_API void dropped_while_awaited() noexcept;
+}  // namespace detail
+
+// Yields T, is sent Send (void: nothing). A co_yield gives what was sent along: an optional that is empty for next().
+template <class T, class Send = void>
 class [[nodiscard]] async_generator : public detail::asked_by_await {
+  static constexpr bool listens = !std::is_void_v<Send>;
+  using sent_value = std::conditional_t<listens, Send, std::monostate>;
+
 public:
   using value_type = T;
 
   struct promise_type : detail::promise_base {
     T* current = nullptr;
+    std::optional<sent_value> sent;
     std::exception_ptr thrown;   // for its yield to throw
     std::exception_ptr failure;
     bool begun = false;
@@ -48,9 +61,10 @@ public:
     struct yield_here : detail::final_awaiter {
       promise_type& p;
       explicit yield_here(promise_type& of) noexcept : p(of) {}
-      void await_resume() {
+      auto await_resume() {
         if (p.thrown != nullptr) [[unlikely]]
           std::rethrow_exception(std::exchange(p.thrown, nullptr));
+        if constexpr (listens) return std::exchange(p.sent, std::nullopt);
       }
     };
     struct yield_copy : yield_here {
@@ -68,27 +82,39 @@ public:
     yield_copy yield_value(const T& v) { return yield_copy(*this, v); }
   };
 
-  async_generator(async_generator&& other) noexcept : h_(std::exchange(other.h_, nullptr)) {}
+  async_generator(async_generator&& other) noexcept : h_(std::exchange(other.h_, nullptr)), closed_(other.closed_) {}
   async_generator& operator=(async_generator&& other) noexcept {
     std::swap(h_, other.h_);
+    std::swap(closed_, other.closed_);
     return *this;
   }
-  // One that is not over is ended where it stands: its locals are destroyed.
+  // One that is not over is ended where it stands: its locals are destroyed, and nothing can be awaited (close() can). While a task awaits
+  // its next value it must live.
   ~async_generator() {
-    if (h_) h_.destroy();
+    if (!h_) return;
+    if (h_.promise().running) [[unlikely]]
+      detail::dropped_while_awaited();
+    h_.destroy();
   }
 
-  // co_await it: the next value, empty when the function is over. Throws what the function throws (once); error when another task awaits
-  // it already.
-  auto next() { return request(*this, nullptr); }
-  // The same; the generator's co_yield throws `e`. One that has not begun is over then; it, and one that is over, throws it here.
-  auto throw_in(std::exception_ptr e) { return request(*this, std::move(e)); }
+  // co_await it: the next value, empty when the function is over. Throws what the function throws (once); error when it is running
+  // already (another task awaits it, or it asks itself), or was moved from; cancelled, by which the generator ends, too.
+  auto next() { return request(*this, nullptr, std::nullopt); }
+  // The same; what the generator's co_yield gives is `v`. Throws error also when it has not begun: nobody would hear it (Python's asend).
+  auto send(sent_value v)
+    requires listens
+  {
+    return request(*this, nullptr, std::move(v));
+  }
+  // The same as next(); the generator's co_yield throws `e`. One that has not begun is over then; it, and one that is over, throws it
+  // here (Python's athrow).
+  auto throw_in(std::exception_ptr e) { return request(*this, std::move(e), std::nullopt); }
   // co_await it: ends it where it stands. Its co_yield throws greenlet_exit, behind which it may await what is to be cleaned up; the
-  // destructor only destroys its locals. Throws error when it yields instead of ending, and what it throws.
+  // destructor only destroys its locals. Throws error when it yields instead of ending, or is running; what it throws (Python's aclose).
   task<> close() {
     if (done()) co_return;
     if (!h_.promise().begun) {
-      std::exchange(h_, nullptr).destroy();
+      end_unbegun();
       co_return;
     }
     bool yields = false;
@@ -105,28 +131,36 @@ public:
   class [[nodiscard("co_await it")]] request {
   public:
     using weft_awaited = void;
-    request(async_generator& g, std::exception_ptr e) noexcept : of_(&g), thrown_(std::move(e)) {}
+    request(async_generator& g, std::exception_ptr e, std::optional<sent_value> v)
+        : of_(&g), thrown_(std::move(e)), sent_(std::move(v)) {}
 
     bool await_ready() {
-      if (of_->h_ && of_->h_.promise().running) throw error("another task awaits the generator's next value");
-      const bool begun = of_->h_ && of_->h_.promise().begun;
-      if (thrown_ != nullptr && (of_->done() || !begun)) {
-        if (of_->h_ && !begun) std::exchange(of_->h_, nullptr).destroy();
+      async_generator& g = *of_;
+      if (g.h_ && g.h_.promise().running) throw error("the generator is running already: one at a time can await its next value");
+      const bool begun = g.h_ && g.h_.promise().begun;
+      if (thrown_ != nullptr) {
+        if (!g.done() && begun) return false;
+        if (!g.done()) g.end_unbegun();
         std::rethrow_exception(thrown_);
       }
-      return of_->done();
+      if (!g.h_ && !g.closed_) throw error("the generator was moved from");
+      if (g.done()) return true;
+      if (sent_ && !begun) throw error("the generator has not begun: nothing can be sent to it");
+      return false;
     }
     template <detail::awaits P>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<P> asker) noexcept {
-      promise_type& p = of_->h_.promise();
+      asked_ = of_->h_;
+      promise_type& p = asked_.promise();
       p.begun = p.running = true;
       p.thrown = std::move(thrown_);
+      if constexpr (listens) p.sent = std::move(sent_);
       p.parent = &asker.promise();
       return detail::transfer_to(p.frame());
     }
     std::optional<T> await_resume() {
-      if (!of_->h_) return std::nullopt;
-      promise_type& p = of_->h_.promise();
+      if (!asked_) return std::nullopt;
+      promise_type& p = asked_.promise();
       p.running = false;
       if (p.failure != nullptr) std::rethrow_exception(std::exchange(p.failure, nullptr));
       T* v = std::exchange(p.current, nullptr);
@@ -136,20 +170,27 @@ public:
 
   private:
     async_generator* of_;
+    std::coroutine_handle<promise_type> asked_;  // while it runs, wherever the generator is moved meanwhile
     std::exception_ptr thrown_;
+    std::optional<sent_value> sent_;
   };
 
 private:
   explicit async_generator(std::coroutine_handle<promise_type> h) noexcept : h_(h) {}
+  void end_unbegun() noexcept {
+    closed_ = true;
+    std::exchange(h_, nullptr).destroy();
+  }
 
   std::coroutine_handle<promise_type> h_;
+  bool closed_ = false;
 };
 
 namespace async {
 
 // All that is left of it, in a vector (a comprehension's `[x async for x in g]`).
-template <class T>
-task<std::vector<T>> collect(async_generator<T> g) {
+template <class T, class Send>
+task<std::vector<T>> collect(async_generator<T, Send> g) {
   std::vector<T> all;
   while (auto v = co_await g.next()) all.push_back(std::move(*v));
   co_return all;
@@ -169,8 +210,8 @@ struct awaiting<A> {
 }  // namespace detail
 }  // namespace weft
 
-template <class T, class... Args>
-struct std::coroutine_traits<weft::async_generator<T>, Args...> {
+template <class T, class Send, class... Args>
+struct std::coroutine_traits<weft::async_generator<T, Send>, Args...> {
   static_assert(weft::detail::outlive<Args...>, WEFT_NO_TEMPORARIES);
-  using promise_type = typename weft::async_generator<T>::promise_type;
+  using promise_type = typename weft::async_generator<T, Send>::promise_type;
 };

@@ -101,6 +101,13 @@ public:
   ~not_owner() override;
 };
 
+// A child of task_group::start ended without having said started().
+class WEFT_API not_started : public error {
+public:
+  not_started() : error("the child ended without having said started()") {}
+  ~not_started() override;
+};
+
 // A hub was used after its OS thread had ended.
 class WEFT_API hub_closed : public error {
 public:

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -20,6 +21,26 @@ namespace weft {
 
 template <class T = void>
 class fiber;
+
+namespace detail {
+struct link_node;  // src/core/link_node.hpp
+}
+
+// Names a function that link() added. Copyable; dropping it does not remove the function (asyncio).
+class WEFT_API link_handle {
+public:
+  link_handle() noexcept = default;
+  explicit link_handle(std::shared_ptr<detail::link_node> node) noexcept : node_(std::move(node)) {}
+
+  // The function will not be called, and what it captured goes; a call that runs is left to end (gevent's unlink, asyncio's
+  // remove_done_callback). True when that prevented the call. Never parks, unless a destructor does. Throws wrong_hub.
+  bool cancel();
+  // The call is still to come. False on an empty handle.
+  bool active() const noexcept;
+
+private:
+  std::shared_ptr<detail::link_node> node_;
+};
 
 // A handle on a fiber of whatever result. Copyable, cheap.
 class WEFT_API any_fiber {
@@ -76,13 +97,14 @@ public:
   void throw_in(std::exception_ptr e) const;
 
   // Calls `fn` when the fiber is over, in a fiber of its own (gevent's link, asyncio's add_done_callback); likewise when it is
-  // over already. Links are started in the order in which they were added. Counts as observing its failure.
-  void link(std::function<void(any_fiber)> fn) const;
+  // over already. Links are started in the order in which they were added. A call counts as observing the fiber's failure. Never parks.
+  // Throws wrong_hub, no_fiber, bad_alloc, std::bad_function_call (an empty one), and, when it is over already, out_of_stacks.
+  link_handle link(std::function<void(any_fiber)> fn) const;
   // A coroutine runs as a part of that fiber.
   template <class F>
     requires detail::returns_task<F&, any_fiber>
-  void link(F fn) const {
-    link(std::function<void(any_fiber)>([fn = std::move(fn)](any_fiber f) mutable { detail::run_here(fn, std::move(f)); }));
+  link_handle link(F fn) const {
+    return link(std::function<void(any_fiber)>([fn = std::move(fn)](any_fiber f) mutable { detail::run_here(fn, std::move(f)); }));
   }
 
   std::string_view name() const noexcept;

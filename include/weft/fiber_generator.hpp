@@ -116,6 +116,7 @@ public:
   template <class F>
     requires(std::invocable<std::decay_t<F>&, yielder&> && !std::is_same_v<std::decay_t<F>, fiber_generator>)
   explicit fiber_generator(F&& body, greenlet_options options = {}) : s_(std::make_unique<state>()) {
+    detail::refuse_coroutine<std::invoke_result_t<std::decay_t<F>&, yielder&>>();
     s_->self = detail::greenlet_make(new run_body<std::decay_t<F>>(std::forward<F>(body), *s_), nullptr, options.stack_size);
   }
   fiber_generator(fiber_generator&&) noexcept = default;
@@ -180,7 +181,7 @@ private:
       yielder yield(*out);
       out->sent.reset();
       if constexpr (std::is_void_v<Return>) {
-        fn(yield);
+        static_cast<void>(fn(yield));
         out->result.emplace();
       } else {
         out->result.emplace(fn(yield));

@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "weft/detail/greenlet_switch.hpp"
+#include "weft/detail/run_here.hpp"
 
 namespace weft {
 
@@ -119,6 +120,7 @@ private:
     explicit body(G&& g) : fn(std::forward<G>(g)) {}
     greenlet_value run(greenlet_value first) override {
       const auto call = [&](auto&... v) -> greenlet_value {
+        detail::refuse_coroutine<decltype(fn(std::move(v)...))>();
         if constexpr (std::is_void_v<decltype(fn(std::move(v)...))>)
           return fn(std::move(v)...), greenlet_value();
         else

@@ -102,7 +102,8 @@ public:
   }
   // The same, one after the other, as a range that is walked once, while the group is alive: for (auto& r : pool.imap(fn, items)). Items
   // are taken, and fibers started, as the pool has room, and while fewer than `ahead` results (0: any number) wait to be asked for.
-  // A failure is thrown when it is asked for; asking again gives the next. A range that is dropped early cancels what it has running.
+  // A failure is thrown when it is asked for; asking again gives the next. A range that is dropped early cancels what it has running,
+  // and waits for it, as its close() does.
   template <class F, std::ranges::input_range R>
   auto imap(F fn, R&& range, std::size_t ahead = 0) {
     return mapped<detail::spawned_value<F, std::ranges::range_value_t<R>>>(*this, std::move(fn), std::forward<R>(range), ahead, true);
@@ -354,32 +355,41 @@ public:
       : m_(detail::mapping<V>::template begin<detail::deliver_by_fiber>(in, std::move(fn), std::forward<R>(range), ahead, ordered)) {}
   mapped(mapped&&) noexcept = default;
   mapped& operator=(mapped&&) = delete;
+  // close(): parks, and cancellation of the fiber waits.
   ~mapped() {
-    if (m_ != nullptr) group::stop_all(m_->stop());
+    if (m_ != nullptr) close();
   }
 
   // The next result, empty after the last one. Parks. Throws what that item's call threw, or the range, cancelled, deadlock, wrong_hub. A
-  // result that somebody was cancelled waiting for is the next.
+  // result that somebody was cancelled waiting for is the next. Empty for those who wait when it is closed.
   std::optional<value> next() {
     detail::mapping<V>& m = *m_;
+    if (m.stopped) return std::nullopt;
     if (m.in_order) {
       std::optional<fiber<V>> f = m.again();
       if (!f) f = m.ordered.next();
       if (!f) f = m.again();
-      if (f) {
+      if (f && !m.stopped) {
         try {
           f->join();
         } catch (...) {
-          m.returned.push_front(std::move(*f));
+          if (!m.stopped) m.returned.push_front(std::move(*f));
           throw;
         }
-        return detail::taken_of(*f);
       }
+      if (m.stopped) return std::nullopt;
+      if (f) return detail::taken_of(*f);
     } else if (!m.drained()) {
-      if (auto o = m.unordered.next()) return detail::taken_of(std::move(*o));
+      auto o = m.unordered.next();
+      if (m.stopped) return std::nullopt;
+      if (o) return detail::taken_of(std::move(*o));
     }
     m.feeder.get();  // what the range threw comes after the last result
     return std::nullopt;
+  }
+  // Cancels what runs still and waits for it, whatever happens to the caller; takes no more items. After that there is no next. Parks.
+  void close() {
+    if (!m_->stopped) group::stop_all(m_->stop());
   }
 
   using iterator = detail::item_iterator<mapped, value>;

@@ -10,6 +10,7 @@
 #include <functional>
 #include <utility>
 
+#include "weft/detail/run_here.hpp"
 #include "weft/detail/sync.hpp"
 #include "weft/waitable.hpp"
 
@@ -68,6 +69,11 @@ public:
   // `completion`, when there is one, runs once a phase, in the fiber that comes last, before anybody goes on; it must not park.
   // Throws std::invalid_argument for no parties.
   explicit barrier(std::size_t parties, std::function<void()> completion = {});
+  template <class F>
+    requires detail::returns_task<F&>
+  barrier(std::size_t parties, F) : barrier(parties) {
+    static_assert(detail::never_true<F>, "a barrier's completion runs while all wait, and must not wait itself: it cannot be a coroutine");
+  }
   barrier(const barrier&) = delete;
   barrier& operator=(const barrier&) = delete;
   ~barrier();

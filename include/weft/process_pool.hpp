@@ -87,6 +87,7 @@ template <class F, class... Args>
   requires std::invocable<F, Args...>
 auto run_in_process(F&& fn, Args&&... args) {
   using result = std::decay_t<std::invoke_result_t<F, Args...>>;
+  detail::refuse_coroutine<result>();
   return detail::from_wire<result>(detail::in_forked_worker([&](std::string& out) {
     detail::to_wire<result>(out, [&] { return std::invoke(std::forward<F>(fn), std::forward<Args>(args)...); });
   }));
@@ -112,6 +113,7 @@ public:
   auto apply(F&& fn, Args&&... args) {
     using kept = std::decay_t<F>;
     using call = detail::worker_call_of<kept, std::decay_t<Args>...>;
+    detail::refuse_coroutine<typename call::result>();
     static_assert(std::is_trivially_copyable_v<kept>, "a pool's function must be a function pointer, or a lambda whose captures are plain");
     const kept plain(std::forward<F>(fn));
     std::string bytes(reinterpret_cast<const char*>(&plain), sizeof plain);

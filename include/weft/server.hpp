@@ -82,6 +82,14 @@ public:
 
   // Replaces what happens to failures (default: a line on standard error). The server goes on in any case.
   void on_error(error_handler report);
+  // A coroutine runs as a part of that fiber.
+  template <class F>
+    requires detail::returns_task<F&, std::exception_ptr, const endpoint&>
+  void on_error(F report) {
+    on_error(error_handler([report = std::move(report)](std::exception_ptr failure, const endpoint& peer) mutable {
+      detail::run_here(report, std::move(failure), peer);
+    }));
+  }
 
   // Starts accepting and returns. A stopped server cannot be started again.
   void start();

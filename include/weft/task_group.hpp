@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <exception>
 #include <list>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "weft/detail/run_here.hpp"
 #include "weft/detail/sync.hpp"
 #include "weft/fiber.hpp"
+#include "weft/task_status.hpp"
 
 namespace weft {
 
@@ -48,6 +50,20 @@ public:
   template <detail::begun_as_it_is A>
   auto spawn(A&& what) {
     return spawn(spawn_options{}, std::forward<A>(what));
+  }
+
+  // Starts fn(status, args...), and waits until it says status.started(value): that value (trio's nursery.start). So a server is listening,
+  // and its port known, when this returns. Until then what the child throws is thrown here, and is not the group's; one that ends without
+  // having said it is not_started, one that was cancelled fiber_cancelled. When the caller is cancelled the child is, too, and waited
+  // for; a failure of its then goes before. Parks. Throws also wrong_hub, deadlock, out_of_stacks, what copying throws.
+  //   int port = group.start<int>([](weft::task_status<int> status) { ...; status.started(port); ... });
+  template <class T = void, class F, class... Args>
+    requires std::invocable<std::decay_t<F>, task_status<T>, std::decay_t<Args>...>
+  T start(F&& fn, Args&&... args) {
+    const auto s = std::make_shared<detail::starting_with<T>>();
+    const any_fiber child = begin(s, std::forward<F>(fn), std::forward<Args>(args)...);
+    wait_started(*s, child);
+    return s->take();
   }
 
   // Waits for all children, those that they add included. Then throws the first failure, if there was one; a child that was
@@ -97,10 +113,24 @@ private:
   struct child : detail::wait_node {
     task_group* group = nullptr;
     any_fiber fiber;
+    std::shared_ptr<detail::starting> start;  // of one whose failure may be start()'s
     std::exception_ptr failure;  // of the body, which has no fiber of its own
     std::list<child>::iterator self;
   };
 
+  // Begins a child for start().
+  template <class T, class F, class... Args>
+  any_fiber begin(const std::shared_ptr<detail::starting_with<T>>& s, F&& fn, Args&&... args) {
+    detail::check_cancelled(detail::on_home(home_, "task_group"));
+    std::list<child> room(1);
+    room.front().start = s;
+    auto f = weft::spawn(std::forward<F>(fn), task_status<T>(s), std::forward<Args>(args)...);
+    adopt(room, f);
+    return f;
+  }
+  void wait_started(detail::starting& s, const any_fiber& child);
+  // After the wait for a child that has not said started(), and is over. `cut_off`: what ended start()'s wait, if something did.
+  [[noreturn]] static void throw_not_started(const any_fiber& child, const std::exception_ptr& cut_off);
   void adopt(std::list<child>& room, const any_fiber& f);
   void ended(child& c) noexcept;
   void cancel_all() noexcept;

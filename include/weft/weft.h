@@ -79,6 +79,9 @@ WEFT_C_API int weft_wait_any(weft_fiber *const *fibers, size_t count, size_t *wh
 /* Calls fn(fiber, arg) when the fiber is over, in a fiber of its own; at once when it is (asyncio's add_done_callback). `fiber` is
  * lent for the call. Does not park. */
 WEFT_C_API int weft_link(weft_fiber *fiber, void (*fn)(weft_fiber *fiber, void *arg), void *arg);
+/* Takes back what weft_link added with this fn and arg, as often as it was: how many calls that prevented (asyncio's
+ * remove_done_callback). 0 for a fiber that is over. Does not park. Errors: EINVAL. */
+WEFT_C_API int weft_unlink(weft_fiber *fiber, void (*fn)(weft_fiber *fiber, void *arg), void *arg);
 
 /* Asks a fiber to stop: its calls that park fail with ECANCELED from now on, a fiber that has not begun never does. Neither waits
  * nor parks. From any OS thread; another one than the fiber's needs a reference of its own, since the request arrives later (to be
@@ -115,6 +118,9 @@ typedef struct weft_scope {
 WEFT_C_API int weft_timeout_begin(weft_scope *scope, int64_t timeout);
 /* Makes the timeout pass at once (trio's CancelScope.cancel). By any fiber of the thread, while the scope lasts. Does not park. */
 WEFT_C_API int weft_timeout_cancel(weft_scope *scope);
+/* Has it pass `timeout` from now instead, as when the peer has given a sign of life; what has passed already stays so (asyncio's
+ * timeout.reschedule). By any fiber of the thread, while the scope lasts. Does not park. */
+WEFT_C_API int weft_timeout_reset(weft_scope *scope, int64_t timeout);
 /* Ends the scope: 0, or -1 with ETIMEDOUT when this timeout passed (or was cancelled), even if it was too late to cut a call off. With
  * nested timeouts each reports only its own: when an outer one has passed as well, or the fiber is cancelled, this returns 0 and
  * calls go on failing with ECANCELED. Does not park. Errors: also EINVAL (not the innermost scope of this fiber). */

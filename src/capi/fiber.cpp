@@ -4,6 +4,7 @@
 #include "capi/body.hpp"
 #include "capi/guard.hpp"
 #include "core/hub_state.hpp"
+#include "core/link_node.hpp"
 #include "weft/fiber.hpp"
 #include "weft/weft.h"
 
@@ -54,6 +55,21 @@ int join_all(weft_fiber* const* fibers, std::size_t count, std::int64_t timeout)
     if (!wait_over(base(fibers[i]), timeout, deadline, "joinall")) return fail(ETIMEDOUT);
   return 0;
 }
+
+// A link of weft_link, by which weft_unlink knows it.
+struct c_link {
+  void (*fn)(weft_fiber*, void*);
+  void* arg;
+  void operator()(const any_fiber& over) const { fn(reinterpret_cast<weft_fiber*>(over.weft_base()), arg); }
+};
+
+// A handle that owns nothing: the caller's reference is only lent.
+struct borrowed : any_fiber {
+  explicit borrowed(detail::fiber_base* from) noexcept : any_fiber(from) {}
+  borrowed(const borrowed&) = delete;
+  borrowed& operator=(const borrowed&) = delete;
+  ~borrowed() { f_ = nullptr; }
+};
 
 }  // namespace
 }  // namespace weft::capi
@@ -135,24 +151,34 @@ int weft_wait_any(weft_fiber* const* fibers, size_t count, size_t* which, int64_
 int weft_link(weft_fiber* fiber, void (*fn)(weft_fiber*, void*), void* arg) {
   if (fiber == nullptr || fn == nullptr) return fail(EINVAL);
   return guarded([&] {
-    if (!detail::on_hub(base(fiber)->home)) return fail(EPERM);
-    detail::fiber_retain(base(fiber));
-    const any_fiber f = any_fiber::weft_adopt(base(fiber));
-    f.link([fn, arg](const any_fiber& over) { fn(reinterpret_cast<weft_fiber*>(over.weft_base()), arg); });
+    borrowed(base(fiber)).link(c_link{fn, arg});
     return 0;
+  });
+}
+
+int weft_unlink(weft_fiber* fiber, void (*fn)(weft_fiber*, void*), void* arg) {
+  if (fiber == nullptr || fn == nullptr) return fail(EINVAL);
+  return guarded([&] {
+    detail::fiber_base* f = base(fiber);
+    if (!detail::on_hub(f->home)) return fail(EPERM);
+    int removed = 0;
+    for (detail::wait_node* n = is_done(f) ? nullptr : f->completion.front(); n != nullptr;) {
+      detail::wait_node* const next = f->completion.after(n);
+      if (n->notify == detail::link_node::ended) {
+        auto* link = static_cast<detail::link_node*>(n);
+        const auto* mine = link->fn.target<c_link>();
+        if (mine != nullptr && mine->fn == fn && mine->arg == arg && link->remove()) ++removed;
+      }
+      n = next;
+    }
+    return removed;
   });
 }
 
 int weft_cancel(weft_fiber* fiber) {
   if (fiber == nullptr) return fail(EINVAL);
   return guarded([&] {
-    detail::fiber_base* f = base(fiber);
-    // A handle that owns nothing: the caller's reference is only lent.
-    struct borrowed : any_fiber {
-      explicit borrowed(detail::fiber_base* from) noexcept : any_fiber(from) {}
-      ~borrowed() { f_ = nullptr; }
-    };
-    borrowed(f).cancel();
+    borrowed(base(fiber)).cancel();
   });
 }
 

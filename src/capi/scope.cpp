@@ -46,6 +46,15 @@ int weft_timeout_cancel(weft_scope* scope) {
   return 0;
 }
 
+int weft_timeout_reset(weft_scope* scope, int64_t timeout) {
+  if (scope == nullptr) return fail(EINVAL);
+  detail::scope& s = inside(scope);
+  if (s.fiber == nullptr) return fail(EINVAL);
+  if (!detail::on_hub(s.fiber->home)) return fail(EPERM);
+  detail::scope_deadline(s, deadline_of(*s.fiber->home, timeout));
+  return 0;
+}
+
 int weft_timeout_end(weft_scope* scope) {
   bool own = false;
   if (end(scope, own) != 0) return -1;

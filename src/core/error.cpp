@@ -15,6 +15,7 @@ self_join::~self_join() = default;
 no_fiber::~no_fiber() = default;
 queue_closed::~queue_closed() = default;
 not_owner::~not_owner() = default;
+not_started::~not_started() = default;
 hub_closed::~hub_closed() = default;
 
 }  // namespace weft

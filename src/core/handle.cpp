@@ -2,7 +2,6 @@
 #include <cstring>
 #include <cxxabi.h>
 #include <exception>
-#include <functional>
 #include <memory>
 #include <new>
 
@@ -314,32 +313,6 @@ void any_fiber::throw_in(std::exception_ptr e) const {
   if (e == nullptr || done()) return;
   *reinterpret_cast<std::exception_ptr*>(&core::extra_of(f_).thrown) = std::move(e);
   detail::fiber_interrupt(f_);
-}
-
-void any_fiber::link(std::function<void(any_fiber)> fn) const {
-  core::require_home(f_);
-  f_->observed = true;
-  auto run = [fn = std::move(fn), self = *this] { fn(self); };
-  if (done()) {
-    spawn({.name = "link"}, std::move(run));
-    return;
-  }
-  // Made now, started when the watched fiber ends: nothing can fail then.
-  struct link_node : detail::wait_node {
-    any_fiber self;
-    std::function<void()> run;
-  };
-  auto* node = new link_node{{}, *this, std::move(run)};
-  node->notify = [](detail::wait_node* n) noexcept {
-    auto* mine = static_cast<link_node*>(n);
-    try {
-      spawn({.name = "link"}, std::move(mine->run));
-    } catch (...) {
-      core::report_failure(mine->self.weft_base(), std::current_exception());
-    }
-    delete mine;
-  };
-  f_->completion.push_back(*node);
 }
 
 std::string_view any_fiber::name() const noexcept {

@@ -199,6 +199,25 @@ void scope_cancel(scope& s) noexcept {
   if (s.fiber != nullptr) core::deliver(s.fiber);
 }
 
+void scope_deadline(scope& s, nanos deadline) noexcept {
+  hub& h = *s.fiber->home;
+  timer_disarm(h, s.timer);
+  if (deadline == never || s.cancelled) return;
+  s.timer.fire = core::scope_timed_out;
+  timer_arm(h, s.timer, deadline);
+}
+
+nanos first_deadline(hub& h) noexcept {
+  const fiber_base* f = h.block->current;
+  nanos first = never;
+  for (const scope* s = f->innermost; s != nullptr; s = s->parent) {
+    if (s->cancelled) return 0;
+    if (s->timer.position != 0 && s->timer.deadline < first) first = s->timer.deadline;
+    if (s->shielded) return first;
+  }
+  return f->cancel_requested ? 0 : first;
+}
+
 void scope_shield(scope& s, bool on) noexcept {
   s.shielded = on;
   if (!on && s.fiber != nullptr && s.fiber->cancel_hint) core::deliver(s.fiber);

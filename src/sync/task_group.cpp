@@ -4,6 +4,19 @@
 #include "core/hub_state.hpp"
 
 namespace weft {
+
+bool detail::starting::listens() const {
+  on_home(home, "task_status");
+  if (at == stage::told) throw error("started() was said before");
+  // Somebody who was woken otherwise is about to give up.
+  return at == stage::waiting && !line.empty();
+}
+
+void detail::starting::tell() noexcept {
+  at = stage::told;
+  line.notify_all();
+}
+
 task_group::~task_group() {
   if (running_.empty()) return;
   cancel_all();
@@ -27,7 +40,13 @@ void task_group::adopt(std::list<child>& room, const any_fiber& f) {
 // Called as the fiber ends, by the core: bounded, and never parks. A failure stays unobserved until somebody asks the group.
 void task_group::ended(child& c) noexcept {
   const auto result = c.fiber.weft_base()->result;
-  if (result == detail::outcome::exception || result == detail::outcome::no_stack) {
+  if (c.start != nullptr && c.start->at != detail::starting::stage::told) {
+    // start() has a handle of its own, and looks how it ended.
+    const std::shared_ptr<detail::starting> start = std::move(c.start);
+    start->at = detail::starting::stage::over;
+    running_.erase(c.self);
+    start->line.notify_all();
+  } else if (result == detail::outcome::exception || result == detail::outcome::no_stack) {
     failed_.splice(failed_.end(), running_, c.self);
     if (failed_.size() == 1) cancel_all();
   } else {
@@ -58,6 +77,36 @@ void task_group::wait(bool uncancellable) {
     idle_.push_back(w);
     detail::wait_on(h, w);
   }
+}
+
+void task_group::wait_started(detail::starting& s, const any_fiber& child) {
+  std::exception_ptr cut_off;
+  try {
+    detail::waiter w("task_group.start");
+    s.line.push_back(w);
+    detail::wait_on(*home_, w);
+  } catch (...) {
+    cut_off = std::current_exception();
+  }
+  if (s.at == detail::starting::stage::told) return;
+  if (cut_off != nullptr) {
+    s.at = detail::starting::stage::over;
+    child.cancel();
+    if (!child.done()) {
+      detail::waiter w("cancelling");
+      w.uncancellable = true;
+      child.weft_base()->completion.push_back(w);
+      detail::wait_on(*home_, w);
+    }
+  }
+  throw_not_started(child, cut_off);
+}
+
+void task_group::throw_not_started(const any_fiber& child, const std::exception_ptr& cut_off) {
+  if (auto failure = child.exception()) std::rethrow_exception(failure);
+  if (cut_off != nullptr) std::rethrow_exception(cut_off);
+  if (child.was_cancelled()) throw fiber_cancelled();
+  throw not_started();
 }
 
 void task_group::join() {

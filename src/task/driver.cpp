@@ -3,6 +3,7 @@
 // A turn resumes the coroutine that is suspended, however deep it is in the chain of its task, and comes back when that task suspends
 // again or is over. The running fiber is the task meanwhile, so that whatever asks (waiters, scopes, locks) finds the task.
 #include <coroutine>
+#include <cstdlib>
 #include <exception>
 #include <string>
 #include <utility>
@@ -10,6 +11,8 @@
 #include "core/greenlet.hpp"
 #include "core/hub_state.hpp"
 #include "core/switch.hpp"
+#include "sys/report.hpp"
+#include "weft/async_generator.hpp"
 #include "weft/cancel.hpp"
 #include "weft/task.hpp"
 
@@ -184,6 +187,11 @@ void run_in_this_fiber(void* frame) {
     if (d.at == nullptr) return;
     task_layer::wait(h, d);
   }
+}
+
+void dropped_while_awaited() noexcept {
+  sys::report() << "an async_generator was destroyed while a task awaits its next value: it must live until then\n";
+  std::abort();
 }
 
 void throw_no_task() { throw no_fiber(); }

@@ -220,6 +220,39 @@ static void statistics_count_fibers(void) {
   CHECK_FAILS(weft_hub_stats(NULL), EINVAL);
 }
 
+static void call_when_over(weft_fiber *fiber, void *arg) {
+  CHECK(weft_done(fiber) == 1);
+  ++*(int *)arg;
+}
+static void call_too(weft_fiber *fiber, void *arg) {
+  (void)fiber;
+  *(int *)arg += 10;
+}
+
+static void links_are_taken_back_by_function_and_argument(void) {
+  weft_fiber *f = NULL;
+  int calls = 0, others = 0, seen = 0;
+  CHECK(weft_spawn(&f, sleep_long, &seen) == 0);
+  CHECK(weft_unlink(f, call_when_over, &calls) == 0);
+  CHECK(weft_link(f, call_when_over, &calls) == 0);
+  CHECK(weft_link(f, call_too, &calls) == 0);
+  CHECK(weft_link(f, call_when_over, &others) == 0);
+  CHECK(weft_link(f, call_when_over, &calls) == 0);
+  CHECK(weft_unlink(f, call_when_over, &calls) == 2);
+  CHECK(weft_unlink(f, call_when_over, &calls) == 0);
+  CHECK(weft_yield() == 0);
+  CHECK(weft_killall(&f, 1, WEFT_FOREVER) == 0);
+  CHECK(weft_yield() == 0);
+  CHECK(calls == 10 && others == 1);
+  CHECK(weft_link(f, call_when_over, &calls) == 0);
+  CHECK(weft_unlink(f, call_when_over, &calls) == 0);
+  CHECK(weft_yield() == 0);
+  CHECK(calls == 11);
+  CHECK_FAILS(weft_unlink(NULL, call_too, NULL), EINVAL);
+  CHECK_FAILS(weft_unlink(f, NULL, NULL), EINVAL);
+  weft_release(f);
+}
+
 int main(void) {
   static const struct test_case cases[] = {
       {"join gives what the function returned, again and again", join_gives_what_the_function_returned},
@@ -236,6 +269,7 @@ int main(void) {
       {"bad arguments are EINVAL", bad_arguments_are_einval},
       {"stacks that cannot be had are ENOMEM", stacks_that_cannot_be_had_are_enomem},
       {"waiting for what can never come is EDEADLK", waiting_for_what_can_never_come_is_edeadlk},
+      {"links are taken back by function and argument", links_are_taken_back_by_function_and_argument},
       {"statistics count fibers", statistics_count_fibers},
   };
   return RUN_CASES(cases);

@@ -56,6 +56,25 @@ static void a_timeout_in_time_does_nothing(void) {
   CHECK(weft_timeout_end(&t) == 0);
 }
 
+static void *renew_scope(void *arg) {
+  return weft_timeout_reset(arg, WEFT_MS(1)) == 0 ? NULL : WEFT_CANCELED;
+}
+
+static void a_timeout_is_moved_while_it_lasts(void) {
+  weft_scope t;
+  CHECK(weft_timeout_begin(&t, WEFT_MS(1)) == 0);
+  CHECK(weft_timeout_reset(&t, WEFT_FOREVER) == 0);
+  CHECK(weft_sleep(WEFT_MS(5)) == 0);
+  CHECK(weft_timeout_reset(&t, WEFT_SECONDS(3600)) == 0);
+  CHECK(weft_spawn(NULL, renew_scope, &t) == 0);
+  CHECK_FAILS(weft_sleep(WEFT_SECONDS(3600)), ECANCELED);
+  CHECK(weft_timeout_reset(&t, WEFT_FOREVER) == 0); /* too late: it has passed */
+  CHECK_FAILS(weft_yield(), ECANCELED);
+  CHECK_FAILS(weft_timeout_end(&t), ETIMEDOUT);
+  CHECK_FAILS(weft_timeout_reset(&t, 1), EINVAL);
+  CHECK_FAILS(weft_timeout_reset(NULL, 1), EINVAL);
+}
+
 static void *cancel_scope(void *arg) {
   return weft_timeout_cancel(arg) == 0 ? NULL : WEFT_CANCELED;
 }
@@ -175,6 +194,7 @@ static void a_semaphore_bounds_how_many_run(void) {
 
 int main(void) {
   static const struct test_case cases[] = {
+      {"a timeout is moved while it lasts", a_timeout_is_moved_while_it_lasts},
       {"a timeout cuts off what it surrounds, and only that", a_timeout_cuts_off_and_is_its_own},
       {"an outer timeout is not the inner one's", an_outer_timeout_is_not_the_inner_ones},
       {"a cancelled fiber's timeouts did not pass", a_cancelled_fibers_timeouts_did_not_pass},

@@ -4,7 +4,9 @@
 #include <memory>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
+#include "weft/async.hpp"
 #include "weft/cancel.hpp"
 #include "weft/fiber.hpp"
 #include "weft/hub.hpp"
@@ -279,4 +281,109 @@ TEST_CASE("a thousand timeouts nested in one fiber unwind to the right one") {
   CHECK(cut == 1);
   CHECK(left_normally == 960);
   CHECK(clock.elapsed() == 1s);
+}
+
+TEST_CASE("a deadline that is moved on with each sign of life cuts off when those stay away, in both styles") {
+  weft::testing::virtual_clock clock;
+  for (const bool in_task : {false, true}) {
+    const auto begun = clock.elapsed();
+    weft::cancel_scope idle;
+    idle.expires_after(2s);
+    CHECK(idle.expiry() == weft::hub_clock::now() + 2s);
+    auto life = weft::spawn([&] {
+      for (int i = 0; i < 5; ++i) {
+        sleep_for(1s);
+        idle.expires_after(2s);
+      }
+    });
+    if (in_task)
+      CHECK_FALSE(weft::await(weft::async::run(idle, weft::async::sleep_for(1h))));
+    else
+      CHECK_FALSE(idle.run([] { sleep_for(1h); }));
+    CHECK(clock.elapsed() - begun == 7s);
+    CHECK(idle.deadline_passed());
+    life.get();
+  }
+  CHECK(weft::this_hub().stats().timers == 0);
+}
+
+TEST_CASE("a deadline is given, brought forward, taken back and given again while the scope runs") {
+  weft::testing::virtual_clock clock;
+  weft::cancel_scope scope;
+  CHECK(scope.expiry() == weft::hub_clock::time_point::max());
+  CHECK(scope.run([&] {
+    scope.expires_after(1s);
+    scope.expires_never();
+    sleep_for(5s);
+    scope.expires_at(weft::hub_clock::now() + 10s);
+    sleep_for(1s);
+    scope.expires_after(1s);
+    weft::shield([] { sleep_for(500ms); });
+    scope.expires_at(std::chrono::steady_clock::now() + 1h);
+    sleep_for(2s);
+  }));
+  CHECK_FALSE(scope.cancel_called());
+  CHECK(clock.elapsed() == 8500ms);
+  weft::cancel_scope late;
+  CHECK_FALSE(late.run([&] {
+    late.expires_after(1s);
+    weft::shield([] { sleep_for(2s); });
+    late.expires_after(1h);  // it has passed: that stays so
+    sleep_for(1s);
+    FAIL_CHECK("it went on");
+  }));
+  weft::cancel_scope past;
+  past.expires_after(-1s);
+  CHECK_FALSE(past.run([] { sleep_for(1s); }));
+  CHECK(weft::this_hub().stats().timers == 0);
+}
+
+TEST_CASE("the deadline of a scope that another OS thread's fiber is in cannot be moved") {
+  weft::cancel_scope scope;
+  scope.run([&] {
+    std::thread([&] { CHECK_THROWS_AS(scope.expires_after(1s), weft::wrong_hub); }).join();
+  });
+  CHECK(scope.expiry() == weft::hub_clock::time_point::max());
+}
+
+TEST_CASE("a fiber asks when the first timeout around it passes, and whether one is due") {
+  using weft::this_fiber::cancel_due;
+  using weft::this_fiber::deadline;
+  weft::testing::virtual_clock clock;
+  const auto none = weft::hub_clock::time_point::max();
+  const auto begun = weft::hub_clock::now();
+  CHECK(deadline() == none);
+  CHECK_FALSE(cancel_due());
+  weft::move_on_after(5s, [&] {
+    CHECK(deadline() == begun + 5s);
+    weft::move_on_after(1h, [&] { CHECK(deadline() == begun + 5s); });
+    weft::move_on_after(2s, [&] { CHECK(deadline() == begun + 2s); });
+    weft::shield([&] {
+      CHECK(deadline() == none);
+      weft::move_on_after(7s, [&] { CHECK(deadline() == begun + 7s); });
+      sleep_for(6s);
+      CHECK_FALSE(cancel_due());
+    });
+    CHECK(cancel_due());
+    CHECK(deadline() == weft::hub_clock::time_point::min());
+  });
+  CHECK_FALSE(cancel_due());
+  auto f = weft::spawn([&] {
+    try {
+      sleep_for(1h);
+    } catch (const weft::cancelled&) {
+      CHECK(cancel_due());
+      CHECK(deadline() == weft::hub_clock::time_point::min());
+    }
+  });
+  auto t = weft::spawn([&]() -> weft::task<> {
+    co_await weft::async::move_on_after(3s, [&]() -> weft::task<> {
+      CHECK(deadline() == weft::hub_clock::now() + 3s);
+      co_return;
+    });
+    CHECK(deadline() == none);
+  });
+  weft::this_fiber::yield();
+  f.kill();
+  t.get();
 }

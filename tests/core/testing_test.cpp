@@ -10,6 +10,7 @@
 #include "weft/cancel.hpp"
 #include "weft/fiber.hpp"
 #include "weft/hub.hpp"
+#include "weft/hub_clock.hpp"
 #include "weft/testing.hpp"
 
 using namespace std::chrono_literals;
@@ -177,4 +178,23 @@ TEST_CASE("a shuffled schedule runs every fiber, and each only after the ones th
     CHECK(order.size() == 24);
     for (char c = 'a'; c < 'i'; ++c) CHECK(std::count(order.begin(), order.end(), c) == 3);
   }
+}
+
+TEST_CASE("the hub's clock is the virtual one while there is one, and the steady one otherwise") {
+  {
+    weft::testing::virtual_clock clock;
+    const auto begun = weft::hub_clock::now();
+    sleep_for(3s);
+    CHECK(weft::hub_clock::now() - begun == 3s);
+    weft::this_fiber::sleep_until(begun + 1h);
+    CHECK(clock.elapsed() == 1h);
+    clock.advance(1min);
+    CHECK(weft::hub_clock::now() - begun == 1h + 1min);
+    CHECK_FALSE(weft::move_on_at(begun + 2h, [] { sleep_for(5h); }));
+    CHECK(weft::hub_clock::now() == begun + 2h);
+  }
+  const auto before = std::chrono::steady_clock::now().time_since_epoch();
+  const auto now = weft::hub_clock::now().time_since_epoch();
+  CHECK(before <= now);
+  CHECK(now <= std::chrono::steady_clock::now().time_since_epoch());
 }

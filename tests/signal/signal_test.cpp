@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "child.hpp"
+#include "weft/async.hpp"
 #include "weft/cancel.hpp"
 #include "weft/event.hpp"
 #include "weft/fiber.hpp"
@@ -207,6 +208,42 @@ TEST_CASE("a function may cancel itself, and what it captured goes with it") {
   weft::testing::wait_all_blocked();
   CHECK(*captured == 1);
   CHECK(captured.use_count() == 1);
+}
+
+TEST_CASE("a coroutine that is called on a signal is run to its end, with the number or without; what it throws is reported") {
+  namespace async = weft::async;
+  weft::event called;
+  int number = 0, calls = 0;
+  std::string text;
+  weft::on_error([&](const weft::unobserved_failure& f) { text = f.text; });
+  weft::signal_handle with = weft::on_signal(SIGUSR1, [&](int n) -> weft::task<> {
+    co_await async::yield();
+    number = n;
+    co_await async::sleep_for(1us);
+    called.set();
+  });
+  raise(SIGUSR1);
+  called.wait();
+  CHECK(number == SIGUSR1);
+  with.cancel();
+  called.clear();
+  // What a call refers to lives until it is over, also when the function is taken away meanwhile.
+  weft::signal_handle without;
+  without = weft::on_signal(SIGUSR1, [&, kept = std::make_shared<int>(2)]() -> weft::task<> {
+    without.cancel();
+    without = {};
+    co_await async::yield();
+    calls += *kept;
+    called.set();
+    throw std::runtime_error("from a coroutine");
+  });
+  raise(SIGUSR1);
+  called.wait();
+  weft::testing::wait_all_blocked();
+  CHECK(calls == 2);
+  CHECK(text == "std::runtime_error: from a coroutine");
+  CHECK(disposition(SIGUSR1) == "default");
+  weft::on_error({});
 }
 
 TEST_CASE("functions and waits hear of the same signal") {

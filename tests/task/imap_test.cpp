@@ -178,3 +178,96 @@ TEST_CASE("it stays `ahead` results ahead, and hands on what the range throws") 
     CHECK(thrown);
   }());
 }
+
+TEST_CASE("close waits for what runs; who waits for a result meanwhile gets none, in both styles and orders") {
+  weft::testing::virtual_clock clock;
+  int running = 0;
+  const auto slow = [&](int) {
+    struct count {
+      int& n;
+      explicit count(int& of) : n(of) { ++n; }
+      ~count() { --n; }
+    } here(running);
+    try {
+      weft::this_fiber::sleep_for(1h);
+    } catch (const weft::cancelled&) {
+      weft::shield([] { weft::this_fiber::sleep_for(2s); });
+      throw;
+    }
+    return 1;
+  };
+  weft::pool two(2);
+  const auto check = [&](auto ask, auto close) {
+    const auto before = clock.elapsed();
+    auto asker = weft::spawn([&] { return ask(); });
+    weft::this_fiber::sleep_for(1s);
+    CHECK(running == 2);
+    close();
+    CHECK(running == 0);
+    CHECK(clock.elapsed() - before == 3s);
+    CHECK_FALSE(asker.get());
+    CHECK_FALSE(ask());
+    close();
+    CHECK(two.empty());
+    CHECK(clock.elapsed() - before == 3s);
+  };
+  const std::vector<int> items{1, 2, 3, 4};
+  const auto check_fibers = [&](auto results) { check([&] { return results.next(); }, [&] { results.close(); }); };
+  check_fibers(two.imap(slow, items));
+  check_fibers(two.imap_unordered(slow, items));
+  const auto check_tasks = [&](auto results) {
+    check([&] { return weft::await(results.next()); }, [&] { weft::await(results.close()); });
+  };
+  check_tasks(async::imap(two, slow, items));
+  check_tasks(async::imap_unordered(two, slow, items));
+}
+
+TEST_CASE("close waits also when its caller is cancelled; a drop in a coroutine cancels, and does not wait") {
+  weft::testing::virtual_clock clock;
+  int running = 0;
+  const auto slow = [&](int) -> task<int> {
+    struct count {
+      int& n;
+      explicit count(int& of) : n(of) { ++n; }
+      ~count() { --n; }
+    } here(running);
+    bool cut_off = false;
+    try {
+      co_await async::sleep_for(1h);
+    } catch (const weft::cancelled&) {
+      cut_off = true;
+    }
+    if (cut_off) co_await async::shield(async::sleep_for(2s));
+    co_return 1;
+  };
+  weft::group g;
+  bool closed = false;
+  auto f = weft::spawn([&]() -> task<> {
+    auto results = async::imap(g, slow, std::vector{1, 2, 3});
+    co_await async::sleep_for(1s);
+    co_await results.close();
+    closed = running == 0;
+    co_await async::yield();
+  });
+  weft::this_fiber::sleep_for(2s);
+  CHECK(running == 3);
+  f.kill();
+  CHECK(f.was_cancelled());
+  CHECK(closed);
+  CHECK(clock.elapsed() == 3s);
+  for (const bool in_order : {true, false}) {
+    auto dropper = weft::spawn([&]() -> task<> {
+      if (in_order) {
+        const auto results = async::imap(g, slow, std::vector{1, 2, 3});
+        co_await async::sleep_for(1s);
+      } else {
+        const auto results = async::imap_unordered(g, slow, std::vector{1, 2, 3});
+        co_await async::sleep_for(1s);
+      }
+    });
+    dropper.get();
+    CHECK(running == 3);  // cancelled, and busy with its clean-up
+    CHECK(g.join(3s));
+    CHECK(running == 0);
+  }
+}

@@ -78,6 +78,18 @@ int runs_a_coroutine(weft::task_group& g) {
 void sends_a_coroutine_to_a_thread(weft::thread_pool& p) {
   p.spawn([]() -> task<int> { co_return 1; });                  // EXPECT: a coroutine runs on its hub
 }
+void completes_with_a_coroutine() {
+  weft::barrier b(2, []() -> task<> { co_return; });            // EXPECT: it cannot be a coroutine
+}
+void reports_to_a_coroutine() {
+  weft::on_error([](const weft::unobserved_failure&) -> task<> { co_return; });  // EXPECT: the handler cannot be a coroutine
+}
+void calls_a_coroutine_once(weft::once_flag& f) {
+  weft::call_once(f, []() -> task<short> { co_return 1; });     // EXPECT: in a fiber let the function return weft::await(...)
+}
+void yields_from_a_coroutine() {
+  weft::fiber_generator<int>([](auto&) -> task<unsigned> { co_return 1; });  // EXPECT: in a fiber let the function return weft::await(...)
+}
 auto spawns_a_lock(weft::mutex& m) { return weft::spawn(async::lock(m)); }  // EXPECT: a lock belongs to the coroutine that takes it
 void spawns_into_a_group(weft::task_group& g) {
   auto t = one();

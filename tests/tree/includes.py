@@ -10,7 +10,8 @@ RANK = {layer: rank for rank, layers in enumerate([
     for layer in layers}
 # The public headers and the layer that each one is the face of. detail/ is the seam to the core.
 PUBLIC_DEFAULT = "sync"
-PUBLIC = {"error.hpp": "core", "fiber.hpp": "core", "waitable.hpp": "core", "cancel.hpp": "core", "hub.hpp": "core",
+PUBLIC = {"error.hpp": "core", "fiber.hpp": "core", "waitable.hpp": "core", "cancel.hpp": "core", "hub.hpp": "core", 
+          "hub_clock.hpp": "core",
           "testing.hpp": "core", "watchdog.hpp": "core", "greenlet.hpp": "core", "greenlet_value.hpp": "core",
           "fiber_generator.hpp": "core",
           "io.hpp": "io", "file.hpp": "io", "dns.hpp": "dns", "endpoint.hpp": "io",

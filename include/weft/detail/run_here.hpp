@@ -22,6 +22,10 @@ inline constexpr bool is_task<task<T>> = true;
 template <class F, class... Args>
 concept returns_task = std::invocable<F, Args...> && is_task<std::invoke_result_t<F, Args...>>;
 
+// For assertions that fail wherever they are looked at.
+template <class>
+inline constexpr bool never_true = false;
+
 // fn(args...) in the calling fiber. (What awaits a task there comes from weft/task.hpp, which whoever has one has included.)
 template <class F, class... Args>
 decltype(auto) run_here(F&& fn, Args&&... args) {

@@ -292,6 +292,10 @@ WEFT_API void scope_enter(hub& h, scope& s, nanos deadline) noexcept;
 // Leaves the innermost scope. True when it was cancelled and no scope outside it is: the `cancelled` that unwound to here is its own.
 WEFT_API bool scope_exit(hub& h, scope& s) noexcept;
 WEFT_API void scope_cancel(scope& s) noexcept;
+// Moves the deadline of a scope that was entered.
+WEFT_API void scope_deadline(scope& s, nanos deadline) noexcept;
+// The first deadline of those of the scopes around the running fiber that reach it; 0 when it is cancelled already.
+WEFT_API nanos first_deadline(hub& h) noexcept;
 // Raises or lowers the scope's shield; what waited behind a shield that is lowered is delivered.
 WEFT_API void scope_shield(scope& s, bool on) noexcept;
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <exception>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -133,6 +134,7 @@ struct task_access {
   }
 
   static scope& inside(cancel_scope& s) noexcept { return s.s_; }
+  static nanos& deadline(cancel_scope& s) noexcept { return s.deadline_; }
 
   static completion_view all_over(task_group& g) noexcept {
     return {g.home_, g.running_.empty() ? nullptr : &g.idle_, nullptr};
@@ -140,6 +142,13 @@ struct task_access {
   // The scope of a group's body, which a failing child cancels.
   static cancel_scope*& body(task_group& g) noexcept { return g.body_; }
   static void finish(task_group& g, std::exception_ptr failure) { g.finish(std::move(failure)); }
+  template <class S, class F, class... Args>
+  static any_fiber begin(task_group& g, const std::shared_ptr<S>& s, F&& fn, Args&&... args) {
+    return g.begin(s, std::forward<F>(fn), std::forward<Args>(args)...);
+  }
+  [[noreturn]] static void throw_not_started(const any_fiber& child, const std::exception_ptr& cut_off) {
+    task_group::throw_not_started(child, cut_off);
+  }
 };
 
 }  // namespace weft::detail

@@ -56,8 +56,8 @@ private:
 
 namespace async {
 
-// What imap gives. Dropped early it cancels what runs still, and does not wait for it: where that refers to locals of the coroutine,
-// close().
+// What imap gives. Dropped early it cancels what runs still, and does not wait for it, since a destructor in a coroutine cannot: calls that
+// have begun come to their end after it, each at its next wait. Where they refer to what goes with the object: co_await close().
 template <class V>
 class mapped : public detail::asked_by_await {
   using value = detail::tuple_value<V>;
@@ -72,7 +72,8 @@ public:
   }
 
   // The next result, empty after the last one. Throws what that item's call threw, and goes on behind it when asked again; after the last
-  // one what the range threw; cancelled. A result that somebody was cancelled waiting for is the next.
+  // one what the range threw; cancelled. A result that somebody was cancelled waiting for is the next. Empty for those who wait when it is
+  // closed.
   task<std::optional<value>> next() {
     const std::shared_ptr<detail::mapping<V>> m = m_;
     if (m->stopped) co_return std::nullopt;
@@ -80,23 +81,26 @@ public:
       std::optional<fiber<V>> f = m->again();
       if (!f) f = co_await async::next(m->ordered);
       if (!f) f = m->again();
-      if (f) {
+      if (f && !m->stopped) {
         try {
           co_await async::join(*f);
         } catch (...) {
-          m->returned.push_front(std::move(*f));
+          if (!m->stopped) m->returned.push_front(std::move(*f));
           throw;
         }
-        co_return detail::taken_of(*f);
       }
+      if (m->stopped) co_return std::nullopt;
+      if (f) co_return detail::taken_of(*f);
     } else if (!m->drained()) {
       auto o = co_await async::next(m->unordered);
+      if (m->stopped) co_return std::nullopt;
       if (o) co_return detail::taken_of(std::move(*o));
     }
     co_await m->feeder;
     co_return std::nullopt;
   }
-  // Cancels what runs still and waits for it, whatever happens to the caller. After that there is no next.
+  // Cancels what runs still and waits for it, whatever happens to the caller; takes no more items. After that there is no next. Throws
+  // nothing.
   task<> close() {
     const std::shared_ptr<detail::mapping<V>> m = m_;
     if (m->stopped) co_return;

@@ -11,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "weft/detail/run_here.hpp"
 #include "weft/detail/turns.hpp"
 #include "weft/task/frame.hpp"
 
@@ -58,9 +59,6 @@ inline std::coroutine_handle<> transfer_to(void* frame) noexcept {
 template <class... Args>
 inline constexpr bool outlive = (!std::is_rvalue_reference_v<Args> && ...);
 #define WEFT_NO_TEMPORARIES "a parameter T&& of a coroutine refers to an object that may be gone when it runs: take it by value"
-// For assertions that fail wherever they are looked at.
-template <class>
-inline constexpr bool never_true = false;
 
 #define WEFT_AWAITED_ELSEWHERE \
   "this can be awaited only in a coroutine that returns weft::task or weft::async_generator; in others use weft::await, or weft::spawn"

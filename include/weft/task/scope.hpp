@@ -41,6 +41,7 @@ using something = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 // What it gave; nothing when the scope was cancelled and that stopped it.
 template <class A>
 task<std::optional<something<result_of<A>>>> run_in_scope(cancel_scope& scope, nanos deadline, A what) {
+  task_access::deadline(scope) = deadline;
   task_access::entered_scope in(current_hub(), task_access::inside(scope), deadline);
   std::optional<something<result_of<A>>> given;
   try {
@@ -83,10 +84,11 @@ inline task<> finish_group(task_group& g, std::exception_ptr failure) {
 
 namespace async {
 
-// Runs it inside the scope. True when it came to its end, false when the scope was cancelled and that stopped it.
+// Runs it inside the scope, until its deadline if it has one. True when it came to its end, false when the scope was cancelled and that
+// stopped it.
 template <detail::runs_in_scope A>
 task<bool> run(cancel_scope& scope, A what) {
-  const auto given = co_await detail::run_in_scope(scope, detail::never, std::move(what));
+  const auto given = co_await detail::run_in_scope(scope, detail::task_access::deadline(scope), std::move(what));
   co_return given.has_value();
 }
 
