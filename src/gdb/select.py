@@ -65,13 +65,20 @@ class WeftSelection:
         return frame or gdb.newest_frame()
 
     def top(self):
-        """The first frame that is not Weft's own; the innermost one when all are."""
-        frame, steps = self.first(), 0
+        """The first frame that is neither Weft's own nor of the standard library's headers; when all are Weft's, as in a server's fiber
+        that accepts, the first that a program could have called."""
+        frame, steps, face = self.first(), 0, None
         while frame is not None and frame.is_valid() and frame.pc() != 0 and steps < 100:
-            if not weft_is_own(frame, self):
+            name = frame.name() or ""
+            if not weft_is_own(frame, self) and not name.startswith(("std::", "__gthread_")):
                 return frame
+            if face is None and name.startswith("weft::") and not name.startswith(weft_insides) and "::detail" not in name:
+                face = frame
             frame, steps = frame.older(), steps + 1
-        return self.first()
+        return face or self.first()
+
+
+weft_insides = tuple("weft::%s::" % part for part in ("core", "io", "poller", "patch", "green", "sys"))
 
 
 def weft_is_own(frame, selection):

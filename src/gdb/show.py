@@ -133,4 +133,6 @@ class WeftTops:
                 words.append((found, value))
                 at = found + 8
             frame = caller
+        if not words:  # Weft's own switch, where everybody stands
+            return
         self.known.setdefault(self.shape(layout, context), []).append((words, place))

@@ -402,3 +402,34 @@ TEST_CASE("another user's process is refused, by name of its owner") {
   CHECK(r.exit_code == 1);
   CHECK(has(r.err, "belongs to root: only that user and root may look into it"));
 }
+
+TEST_CASE("subject: a program that becomes another user" * doctest::skip()) {
+  alarm(50);
+  if (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0) std::abort();
+  say("here \n");
+  wait_for_the_end();
+  _exit(0);
+}
+
+TEST_CASE("a program that became another user is not that user's to look into, and is said to be protected") {
+  if (geteuid() != 0) {
+    MESSAGE("left out: only root can become another user");
+    return;
+  }
+  subject s("subject: a program that becomes another user", under_weft());
+  REQUIRE(s.says("here"));
+  const std::string command = std::getenv("WEFT_COMMAND");
+  const std::vector<std::string> as_other = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", command};
+  std::vector<std::string> words = as_other;
+  words.push_back("--version");
+  if (run_program(words).exit_code != 0) {
+    MESSAGE("left out: another user cannot run " << command);
+    return;
+  }
+  words = as_other;
+  words.insert(words.end(), {"ps", s.id()});
+  const child_result r = run_program(words);
+  CHECK(r.exit_code == 1);
+  CHECK(has(r.err, "is protected by the kernel (it changed its user, "));
+  CHECK(s.end() == 0);
+}
