@@ -65,7 +65,10 @@ std::vector<step> without_plumbing(const std::vector<step>& steps) {
     all.push_back({s.at->function, file, file.starts_with("libweft.so") || file.starts_with("libweft-shim.so")});
   }
   const core::frame_range shown = core::without_plumbing(all);
-  return {steps.begin() + static_cast<std::ptrdiff_t>(shown.begin), steps.begin() + static_cast<std::ptrdiff_t>(shown.end)};
+  std::vector<step> out;
+  for (std::size_t i = shown.begin; i < shown.end; ++i)
+    if (!all[i].file.starts_with("libweft-shim.so") || shown.end - shown.begin == 1) out.push_back(steps[i]);  // its functions only hand on
+  return out;
 }
 
 std::string heading(const context& c, const standing& s) {

@@ -60,29 +60,33 @@ void print_table(const look& seen, words& w, bool all) {
   std::fputs(t.text(terminal_width()).c_str(), stdout);
 }
 
-constexpr const char* one_other = "the end of one other each";
+constexpr const char *one_other = "the end of one other each", *own_futex = "futex, each its own";
 
 // Those that do the same, by reason and kind of descriptor: a line for 10,000 alike.
 void print_groups(const look& seen, words& w, bool all) {
   struct group {
     std::size_t count = 0;
     std::uint64_t longest = 0;
+    std::string alone;  // what it waits for when there is but one
     const fiber* oldest = nullptr;
   };
-  std::unordered_map<address, std::size_t> joined;
+  std::unordered_map<address, std::size_t> waiting;  // for one fiber's end, at one futex
+  const auto meets_others_at = [](const fiber& f) { return f.wait.joins != 0 ? f.wait.joins : f.wait.lock == 0 ? f.wait.futex : 0; };
   for (const fiber& f : seen.fibers)
-    if (f.wait.joins != 0) ++joined[f.wait.joins];
+    if (const address at = meets_others_at(f); at != 0) ++waiting[at];
   std::map<std::vector<std::string>, group> groups;
   for (const fiber& f : seen.fibers) {
     if (f.service && !all) continue;
     std::string what = w.target_of(f);
-    // Of those who wait each for another one's end there may be as many lines as fibers.
-    if (f.wait.joins != 0 && joined[f.wait.joins] == 1) what = one_other;
     if (what.empty()) what = printable(f.wait.reason) + (f.wait.futex != 0 ? " " + hex(f.wait.futex) : "");
+    // Of those who wait each for an end, or at a futex, of its own there may be as many lines as fibers.
+    const std::string alone = what;
+    if (const address at = meets_others_at(f); at != 0 && waiting[at] == 1) what = f.wait.joins != 0 ? one_other : own_futex;
     group& g = groups[{words::kind(f), w.name(f), w.state(f), what}];
     ++g.count;
     const std::uint64_t waited = seen.waited(f);
     if (g.oldest == nullptr || waited > g.longest) g.oldest = &f;
+    g.alone = alone;
     g.longest = std::max(g.longest, waited);
   }
   std::vector<std::pair<std::vector<std::string>, group>> sorted(groups.begin(), groups.end());
@@ -91,7 +95,7 @@ void print_groups(const look& seen, words& w, bool all) {
   t.align_right(0);
   t.align_right(4);
   for (const auto& [key, g] : sorted) {
-    const std::string what = key[3] == one_other && g.count == 1 ? w.target_of(*g.oldest) : key[3];
+    const std::string what = g.count == 1 ? g.alone : key[3];
     t.add({grouped(g.count), key[0], key[1], key[2], g.oldest->wait.since != 0 ? duration(g.longest) : "", what, w.id(*g.oldest)});
   }
   std::fputs(t.text(terminal_width()).c_str(), stdout);

@@ -189,7 +189,8 @@ std::string words::waits_for(const fiber& f) {
   std::string out = target_of(f);
   if (out.empty()) {
     std::vector<int> fds;
-    for (const auto& d : w.descriptors) fds.push_back(d.fd);
+    if (w.reason != "sigtimedwait")  // which waits on a signalfd of Weft's own
+      for (const auto& d : w.descriptors) fds.push_back(d.fd);
     out = (w.reason.empty() ? "?" : printable(w.reason)) + on_descriptors(fds);
     if (w.futex != 0) out += " " + hex(w.futex);
   }
