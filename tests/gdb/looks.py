@@ -288,7 +288,8 @@ def native_threads():
     """The kernel's threads, blocked in the code that stands for rewritten system calls: gdb walks through it."""
     def settled():
         text = say("thread apply all backtrace")
-        return text.count("take (") == 2 and "reads (" in text and text.count(" in ?? ()") >= 3
+        there = all(name in text for name in ("reads (", "counts (", "asks ("))
+        return there and text.count("take (") == 2 and text.count(" in ?? ()") >= 4
     run_until(settled)
     for part in say("thread apply all backtrace").split("\nThread ")[1:]:
         require("corrupt" not in part and "Backtrace stopped" not in part, part)
