@@ -1,7 +1,7 @@
 // A function that runs once, whoever comes: std::call_once, whose waiters are fibers (Go's sync.Once).
 //
-// std::call_once, and the initialisation of a function's static variable, hold the OS thread when a second fiber comes while the first one
-// waits inside, and then nobody runs any more.
+// Without patch_all(), std::call_once and the initialisation of a function's static variable hold the OS thread when a second fiber comes
+// while the first one waits inside, and then nobody runs any more.
 #pragma once
 
 #include <concepts>

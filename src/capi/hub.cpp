@@ -20,6 +20,14 @@ int weft_post(weft_hub* hub, void (*fn)(void*), void* arg) {
   return guarded([&] { hub->object.post([fn, arg] { fn(arg); }); });
 }
 
+int weft_call(weft_hub* hub, void* (*fn)(void*), void* arg, void** result) {
+  if (hub == nullptr || fn == nullptr) return fail(EINVAL);
+  return guarded([&] {
+    void* const given = hub->object.call([fn, arg] { return fn(arg); });
+    if (result != nullptr) *result = given;
+  });
+}
+
 int weft_hub_stats(weft_stats* stats) {
   if (stats == nullptr) return fail(EINVAL);
   return guarded([&] {

@@ -39,6 +39,39 @@ static void posts_from_a_thread_run_on_the_hub(void) {
   weft_event_destroy(s.event);
 }
 
+static void *answer(void *arg) {
+  struct shared *s = arg;
+  weft_sleep(WEFT_US(100));
+  ++s->posted;
+  return s;
+}
+
+static void *call_and_post(void *arg) {
+  struct shared *s = arg;
+  void *result = NULL;
+  CHECK(weft_call(s->hub, answer, s, &result) == 0);
+  CHECK(result == s && s->posted == 1);
+  CHECK(weft_current() != NULL); /* from here on this thread has a hub of its own */
+  CHECK(weft_call(s->hub, answer, s, NULL) == 0);
+  CHECK(weft_post(s->hub, set_posted, s) == 0);
+  return NULL;
+}
+
+static void calls_from_a_thread_bring_the_result(void) {
+  struct shared s = {.hub = weft_hub_current(), .event = weft_event_create()};
+  pthread_t thread;
+  void *result = NULL;
+  CHECK(pthread_create(&thread, NULL, call_and_post, &s) == 0);
+  CHECK(weft_event_wait(s.event, WEFT_FOREVER) == 0);
+  CHECK(s.posted == 3);
+  pthread_join(thread, NULL);
+  CHECK(weft_call(s.hub, answer, &s, &result) == 0 && result == &s);
+  CHECK_FAILS(weft_call(s.hub, NULL, NULL, NULL), EINVAL);
+  CHECK_FAILS(weft_call(NULL, answer, NULL, NULL), EINVAL);
+  weft_hub_release(s.hub);
+  weft_event_destroy(s.event);
+}
+
 static void *sleep_long(void *arg) {
   (void)arg;
   return (void *)(intptr_t)(weft_sleep(WEFT_SECONDS(3600)) == 0 ? 0 : errno);
@@ -84,6 +117,7 @@ static void a_hub_whose_thread_has_ended_is_esrch(void) {
   pthread_join(thread, NULL);
   CHECK(hub != NULL);
   CHECK_FAILS(weft_post(hub, set_posted, NULL), ESRCH);
+  CHECK_FAILS(weft_call(hub, answer, NULL, NULL), ESRCH);
   weft_hub_release(hub);
   weft_hub_release(NULL);
 }
@@ -133,6 +167,7 @@ static void a_timeout_ends_a_read(void) {
 
 int main(void) {
   static const struct test_case cases[] = {
+      {"calls from a thread bring the result", calls_from_a_thread_bring_the_result},
       {"posts from a thread run on the hub, in order", posts_from_a_thread_run_on_the_hub},
       {"another thread may cancel a fiber, and nothing else", another_thread_may_only_cancel},
       {"a hub whose thread has ended is ESRCH", a_hub_whose_thread_has_ended_is_esrch},

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -20,6 +21,37 @@ task<std::string> ask(weft::stream& s, std::string line) {
 }
 
 }  // namespace
+
+TEST_CASE("a server whose failures are told to a coroutine, which may wait") {
+  for (const bool tasks : {false, true}) {
+    weft::async_result<std::string> told;
+    auto at = weft::listener("127.0.0.1", 0);
+    const auto fails = [](weft::stream s) {
+      s.read_line();
+      throw std::runtime_error("as asked");
+    };
+    const auto fails_as_task = [](weft::stream s) -> task<> {
+      co_await async::read_line(s);
+      throw std::runtime_error("as asked");
+    };
+    auto server = tasks ? std::make_unique<weft::stream_server>(std::move(at), fails_as_task)
+                        : std::make_unique<weft::stream_server>(std::move(at), fails);
+    server->on_error([&](std::exception_ptr failure, const weft::endpoint& peer) -> task<> {
+      const bool there = static_cast<bool>(peer);
+      co_await async::sleep_for(1us);
+      try {
+        std::rethrow_exception(failure);
+      } catch (const std::exception& e) {
+        told.set_value(there ? e.what() : "no peer");
+      }
+    });
+    server->start();
+    auto s = weft::stream::connect("127.0.0.1", server->local_endpoint().port());
+    s.write_all("fail\n");
+    CHECK(told.get() == "as asked");
+    server->stop();
+  }
+}
 
 TEST_CASE("a server of tasks holds its limit, reports what a handler throws, and stops when all are served") {
   weft::await([]() -> task<> {
