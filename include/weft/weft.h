@@ -339,10 +339,10 @@ WEFT_C_API void weft_hub_release(weft_hub *hub);
  * thread start in their order. Does not park. Errors: ESRCH (the hub's thread has ended), ENOMEM, EINVAL (a NULL). */
 WEFT_C_API int weft_post(weft_hub *hub, void (*fn)(void *), void *arg);
 
-/* Runs fn(arg) in a new fiber of the hub, waits for it, and stores what it returns in *result (unless `result` is NULL): trio.from_thread.run.
- * From any OS thread: parks a fiber of another hub, blocks a thread that has none; on the hub's own thread fn is simply called. A cancelled
- * caller comes back at once, and fn goes on, so `arg` must live. Errors: ESRCH (the hub's thread has ended, or ends before fn has
- * begun), ENOMEM, EINVAL (a NULL). */
+/* Runs fn(arg) in a new fiber of the hub, waits for it, and stores what it returns in *result (unless `result` is NULL), as
+ * trio.from_thread.run. From any OS thread: parks a fiber of another hub, blocks a thread that has none; on the hub's own thread fn is
+ * simply called. A cancelled caller comes back at once, and fn goes on, so `arg` must live. Errors: ESRCH (the hub's thread has ended,
+ * or ends before fn has begun), ENOMEM, EINVAL (a NULL). */
 WEFT_C_API int weft_call(weft_hub *hub, void *(*fn)(void *), void *arg, void **result);
 
 /* Counters since this thread's hub was created, and a few present values. */

@@ -12,6 +12,8 @@
 #include "weft/once.hpp"
 #include "weft/testing.hpp"
 
+#include "chaos.hpp"
+
 using namespace std::chrono_literals;
 using weft::task;
 using weft::this_fiber::sleep_for;
@@ -98,4 +100,51 @@ TEST_CASE("a call inside the call is an error, and so is another OS thread") {
   std::thread([&] { CHECK_THROWS_AS(weft::call_once(flag, [] {}), weft::wrong_hub); }).join();
   weft::call_once(flag, [] {});
   CHECK(flag.done());
+}
+
+TEST_CASE("under every schedule one call at a time, and one that counts") {
+  using namespace chaos;
+  under_all_seeds([](world& w) {
+    weft::once_flag flag;
+    int inside = 0, counted = 0;
+    const auto expect = [](bool ok, const char* what) {
+      if (!ok) FAIL(std::string(what));
+    };
+    struct guard {
+      int& n;
+      explicit guard(int& of) : n(of) { ++n; }
+      ~guard() { --n; }
+    };
+    const auto call = [&] {
+      expect(!flag.done(), "called again");
+      const guard here(inside);
+      expect(inside == 1, "two calls at once");
+      w.nap();
+      if (w.roll.one_in(3)) throw 1;
+      ++counted;
+    };
+    const auto call_as_task = [&]() -> task<> {
+      expect(!flag.done(), "called again");
+      const guard here(inside);
+      expect(inside == 1, "two calls at once");
+      co_await async::sleep_for(w.moment());
+      if (w.roll.one_in(3)) throw 1;
+      ++counted;
+    };
+    for (int i = 0; i < 6; ++i)
+      w.start([&] {
+        try {
+          w.limited([&] {
+            if (w.roll.one_in(2))
+              weft::call_once(flag, call);
+            else
+              weft::await(async::call_once(flag, call_as_task));
+            expect(flag.done(), "it came back too early");
+          });
+        } catch (int) {
+        }
+      });
+    w.finish();
+    expect(counted == (flag.done() ? 1 : 0) && inside == 0, "the calls do not balance");
+  });
 }

@@ -11,6 +11,8 @@
 #include <weft/weft.hpp>
 #include <weft/testing.hpp>
 
+#include "../sync/chaos.hpp"
+
 using namespace std::chrono_literals;
 using weft::task;
 using weft::task_status;
@@ -300,4 +302,83 @@ TEST_CASE("start, and the child's word, on another OS thread throw wrong_hub") {
   f.get();
   g.cancel();
   g.join();
+}
+
+TEST_CASE("under every schedule start has the child's word, or the child is over; none outlives its group") {
+  using namespace chaos;
+  int words = 0, throws = 0;
+  weft::on_error([](const weft::unobserved_failure&) {});  // groups that were cut off before their join
+  under_all_seeds([&](world& w) {
+    int alive = 0;
+    const auto expect = [](bool ok, const char* what) {
+      if (!ok) FAIL(std::string(what));
+    };
+    struct living {
+      int& n;
+      explicit living(int& count) : n(count) { ++n; }
+      living(const living&) = delete;
+      ~living() { --n; }
+    };
+    for (int host = 0; host < 3; ++host)
+      w.start([&] {
+        weft::task_group g;
+        const auto body = [&] {
+          for (int i = 0; i < 3; ++i) {
+            if (w.roll.one_in(8)) g.cancel();
+            auto said = std::make_shared<int>(-1);
+            auto held = std::make_shared<living>(alive);
+            const std::weak_ptr<living> child = held;
+            const bool as_task = w.roll.one_in(2);
+            const style s = w.roll.one_in(2) ? style::fibers : style::tasks;
+            try {
+              int word = 0;
+              if (as_task)
+                word = start<int>(s, g, [&w, said, held = std::move(held)](task_status<int> status, int n) -> task<> {
+                  co_await async::sleep_for(w.moment());
+                  if (w.roll.one_in(5)) throw std::runtime_error("early");
+                  *said = n;
+                  status.started(n);
+                  co_await async::sleep_for(w.moment());
+                }, i);
+              else
+                word = start<int>(s, g, [&w, said, held = std::move(held)](task_status<int> status, int n) {
+                  w.nap();
+                  if (w.roll.one_in(5)) throw std::runtime_error("early");
+                  if (w.roll.one_in(8)) return;
+                  *said = n;
+                  status.started(n);
+                  w.nap();
+                  if (w.roll.one_in(8)) throw std::runtime_error("late");
+                }, i);
+              expect(word == i && *said == i, "a word that was not said");
+              ++words;
+            } catch (const weft::cancelled&) {
+              expect(child.expired(), "start was cut off, and the child lives");
+              throw;
+            } catch (const std::runtime_error&) {
+              expect(child.expired(), "start has failed, and the child lives");
+              ++throws;
+            }
+          }
+        };
+        try {
+          w.limited([&] {
+            if (w.roll.one_in(2)) {
+              g.run(body);
+            } else {
+              body();
+              g.join();
+            }
+          });
+        } catch (const std::runtime_error&) {
+        }
+      });
+    w.finish();
+    expect(alive == 0, "a child outlived its group");
+  });
+  weft::on_error({});
+  if (number_from("WEFT_TEST_SEED", 0) == 0) {
+    CHECK(words > 0);
+    CHECK(throws > 0);
+  }
 }
