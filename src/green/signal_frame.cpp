@@ -5,15 +5,19 @@
 #include "green/signals.hpp"
 
 #include <cerrno>
+#include <elf.h>
+#include <sys/resource.h>
 
 #include "core/hub.hpp"
 #include "core/overflow.hpp"
 #include "green/begin.hpp"
 #include "green/end.hpp"
 #include "green/file_owners.hpp"
+#include "green/stack_arena.hpp"
 #include "io/user_memory.hpp"
 #include "patch/dispatch.hpp"
 #include "patch/stop_handler.hpp"
+#include "sys/auxv.hpp"
 #include "sys/fault.hpp"
 #include "sys/mem.hpp"
 #include "sys/syscall.hpp"
@@ -111,6 +115,10 @@ private:
   greg_t rip_ = 0, rsp_ = 0, rbp_ = 0, shown_rip_ = 0, shown_rsp_ = 0;
 };
 
+void nothing_due(const thread& t) noexcept {
+  asm volatile("andb %1, %0" : "+m"(t.fiber->call) : "i"(0xff ^ detail::signal_due) : "memory", "cc");
+}
+
 void handle(thread& t, siginfo_t& info, ucontext_t* u) noexcept;
 
 void handle_next(thread& t, ucontext_t* u) noexcept {
@@ -134,6 +142,7 @@ void handle(thread& t, siginfo_t& info, ucontext_t* u) noexcept {
   set_mask(t, t.signals.mask | a.mask | ((a.flags & SA_NODEFER) != 0 ? 0 : signal_bit(number)));
   // As in the kernel: a second frame lies on the first, and so its handler runs first.
   while (deliverable(t) != 0) handle_next(t, u);
+  nothing_due(t);  // what the handler waits for is no longer ended by the signals that brought it here
   shown_mask(u) = before;
   const particulars& s = more(t);
   show_stack(s, u);
@@ -186,6 +195,27 @@ bool on_signal_stack(const ucontext_t* u) noexcept {
   return reinterpret_cast<std::uint64_t>(u) - c->signal_stack < c->signal_stack_size;
 }
 
+std::uint64_t first_stack_end = 0;
+
+bool on_first_stack(std::uint64_t sp) noexcept {
+  constexpr std::uint64_t least = 8ul << 20, most = 1ul << 30;
+  rlimit64 limit{least, least};
+  sys::raw(SYS_prlimit64, 0, RLIMIT_STACK, nullptr, &limit);
+  const std::uint64_t bytes = limit.rlim_cur < least ? least : limit.rlim_cur > most ? most : limit.rlim_cur;
+  return first_stack_end - sp < bytes;
+}
+
+// Below which address a frame for the interrupted code may lie. Code of a thread with an alternate stack may have its stack pointer
+// anywhere, as on Erlang's processes, whose stacks grow towards their heaps: what lies below is no room for anybody's frame. On a stack that
+// was made to be one, and where code makes a call, there is room.
+std::uint64_t room_for_frame(const thread& t, const ucontext_t* u) noexcept {
+  const particulars& s = more(t);
+  const std::uint64_t sp = word(u, REG_RSP);
+  const bool has_room = s.stack_size == 0 || (s.stack_flags & autodisarm) != 0 || on_alternate(s, sp) || arena::touches(sp, 1) ||
+                        patch::is_interrupted_entry(word(u, REG_RIP)) || on_first_stack(sp);
+  return has_room ? sp - red_zone : s.stack + s.stack_size;
+}
+
 // `first`: a fault, which is not pending. Null: what is.
 void run(thread& t, ucontext_t* u, siginfo_t* first) noexcept {
   const stack_t kernels = u->uc_stack;
@@ -204,7 +234,7 @@ void run(thread& t, ucontext_t* u, siginfo_t* first) noexcept {
     read_arrivals();
     if (deliverable(t) == 0) break;
   }
-  asm volatile("andb %1, %0" : "+m"(t.fiber->call) : "i"(0xff ^ detail::signal_due) : "memory", "cc");
+  nothing_due(t);
   u->uc_stack = kernels;
   shown_mask(u) = returned_kernel_mask();
 }
@@ -325,10 +355,20 @@ void run_handlers(thread& t, ucontext_t* u) noexcept {
   if (!are_virtual) return;
   // A signal whose handler the kernel calls on the carrier's own stack. Where the thread has no room, it stays due.
   if (on_signal_stack(u)) {
-    if (deliverable(t) != 0) move_frame(word(u, REG_RSP) - red_zone, 0, u);
+    if (deliverable(t) != 0) move_frame(room_for_frame(t, u), 0, u);
     return;
   }
   run(t, u, nullptr);
+}
+
+void find_first_stack() noexcept {
+  first_stack_end = sys::auxv(AT_EXECFN);  // the kernel's strings, above the frames
+}
+
+bool move_tick(thread& t, ucontext_t* u) noexcept {
+  if (!on_signal_stack(u)) return true;
+  move_frame(room_for_frame(t, u), tick_signal, u);
+  return false;
 }
 
 bool handlers_due(thread& t) noexcept {
@@ -336,7 +376,7 @@ bool handlers_due(thread& t) noexcept {
   for (;;) {
     read_arrivals();
     if (deliverable(t) != 0) break;
-    asm volatile("andb %1, %0" : "+m"(t.fiber->call) : "i"(0xff ^ detail::signal_due) : "memory", "cc");
+    nothing_due(t);
     if (!t.masked_for_call) return false;
     // A call with a mask of its own was ended by a signal that then came to nothing.
     t.masked_for_call = false;
@@ -368,5 +408,9 @@ bool signal_came(int number, siginfo_t* info, void* context) { return came(numbe
 // The first code behind a frame that was moved.
 void weft_green_moved(int number, siginfo_t* info, void* context) {
   using namespace weft::green;
-  run(*of(home->block->current), static_cast<ucontext_t*>(context), number != 0 ? info : nullptr);
+  auto* u = static_cast<ucontext_t*>(context);
+  if (number == tick_signal)
+    after_tick(u);
+  else
+    run(*of(home->block->current), u, number != 0 ? info : nullptr);
 }

@@ -100,6 +100,7 @@ door_answer on_sigaltstack(door_frame* f, long nr) noexcept {
       t->rare->stack = reinterpret_cast<std::uint64_t>(wanted.ss_sp);
       t->rare->stack_size = wanted.ss_size;
       t->rare->stack_flags = static_cast<std::uint32_t>(wanted.ss_flags) & autodisarm;
+      expect_alternate_stacks();
     }
   }
   if (f->rsi != 0 && !io::copy_out(pointer<void>(f->rsi), &now, sizeof now)) return answer(-EFAULT);

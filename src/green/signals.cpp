@@ -35,6 +35,7 @@ void take_over_stack(hub& h, thread& t) noexcept {
     t.rare->stack = reinterpret_cast<std::uint64_t>(programs.ss_sp);
     t.rare->stack_size = programs.ss_size;
     t.rare->stack_flags = static_cast<std::uint32_t>(programs.ss_flags) & autodisarm;
+    have_alternate_stacks = true;
   }
   stack_t mine{};
   mine.ss_sp = sys::map(signal_stack_bytes);
@@ -80,17 +81,24 @@ void start_signals(hub& h) noexcept {
   are_virtual = true;
   thread& t = leader();
   take_over_stack(h, t);
+  find_first_stack();
   take_own_signal_actions();
   recount_masks();
   sync_kernel_mask(true);
   take_over_pending(t);
 }
 
+void expect_alternate_stacks() noexcept {
+  if (have_alternate_stacks) return;
+  have_alternate_stacks = true;
+  take_own_signal_actions();
+}
+
 void take_own_signal_actions() noexcept {
   // Before the process ends a table is to be written, or locks are to be left to other processes: that it ends by a signal's default
   // action, only Weft's entry can see.
   const std::uint64_t seen = before_exit != nullptr || anything_to_lock() ? ending_signals() : 0;
-  io::actions_for_threads(reinterpret_cast<const void*>(&patch::weft_patch_sigreturn), tick_signal, seen);
+  io::actions_for_threads(reinterpret_cast<const void*>(&patch::weft_patch_sigreturn), tick_signal, seen, have_alternate_stacks);
   io::of_threads = {signal_came, settle_call, is_bell};
   io::before_borrowing_child = lend_kernel_mask;
   take_own_signal();

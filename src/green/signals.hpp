@@ -117,6 +117,11 @@ void run_handlers(thread& t, ucontext_t* u) noexcept;
 bool signal_came(int number, siginfo_t* info, void* context);
 // Signal 33, when it is not the tick. False: it is.
 bool own_signal(siginfo_t* info, ucontext_t* u) noexcept;
+// The tick's frame lies where it may stay while others run. Else goes on with `after_tick` in a copy of it that does, and comes back, with
+// false, only where there is no room for one.
+bool move_tick(thread& t, ucontext_t* u) noexcept;
+void find_first_stack() noexcept;  // before the first such frame
+void after_tick(ucontext_t* u) noexcept;  // tick.cpp
 // Whether the running thread's handlers are to run before its call comes back to the program.
 bool handlers_due(thread& t) noexcept;
 
@@ -130,6 +135,10 @@ void forget_timers() noexcept;
 inline std::uint64_t sets_of_signalfds = 0;
 
 // ---- signals.cpp
+// A thread has an alternate stack: from now on the kernel calls Weft's handlers on the carrier's, as the thread's stack pointer may be
+// where no frame may lie.
+void expect_alternate_stacks() noexcept;
+inline bool have_alternate_stacks = false;
 void take_own_signal_actions() noexcept;
 // The process is about to execute another program, in the place of the running thread: the mask and what is pending are the kernel's again.
 void signals_before_exec(thread& t) noexcept;

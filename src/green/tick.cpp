@@ -1,6 +1,6 @@
 // Preemption. A thread that computes would never let others run: every few milliseconds of the carrier's CPU time a signal comes, and
-// its handler, which is on the thread's own stack, switches away like any park. When the carrier sleeps no time passes and no tick comes,
-// so no call of the kernel is ever interrupted by one.
+// its handler, which is on the thread's own stack (or, where that has no room, its alternate one), switches away like any park. When the
+// carrier sleeps no time passes and no tick comes, so no call of the kernel is ever interrupted by one.
 //
 // Only the program's own code is preempted. Inside Weft, and in the vDSO called from Weft, the hub's lists may be half changed: the tick
 // is noted (carrier::due) and done when the call comes back.
@@ -60,16 +60,20 @@ void on_tick(int, siginfo_t* info, void* context) noexcept {
   auto* u = static_cast<ucontext_t*>(context);
   fiber_base* f = c->current;
   note_tick(f, info);
-  if (!in_program(c, f, u)) {
+  if (in_program(c, f, u) && move_tick(*of(f), u))
+    after_tick(u);
+  else
     c->due |= core::due_turn;
-    return;
-  }
-  give_way(*h, f);
-  asm volatile("orb %1, %0" : "+m"(f->call) : "i"(detail::computed) : "memory", "cc");
-  run_handlers(*of(f), u);
 }
 
 }  // namespace
+
+void after_tick(ucontext_t* u) noexcept {
+  fiber_base* f = home->block->current;
+  give_way(*home, f);
+  asm volatile("orb %1, %0" : "+m"(f->call) : "i"(detail::computed) : "memory", "cc");
+  run_handlers(*of(f), u);
+}
 
 bool in_program(const detail::carrier* c, const fiber_base* f, const ucontext_t* u) noexcept {
   const auto pc = static_cast<std::uint64_t>(u->uc_mcontext.gregs[REG_RIP]);
@@ -83,7 +87,8 @@ bool in_program(const detail::carrier* c, const fiber_base* f, const ucontext_t*
 void take_own_signal() noexcept {
   vdso_begin = sys::auxv(AT_SYSINFO_EHDR);
   constexpr std::uint64_t sa_restorer = 0x04000000;
-  const signal_action action{reinterpret_cast<void*>(&on_tick), SA_SIGINFO | SA_RESTART | SA_NODEFER | sa_restorer,
+  const std::uint64_t stack = have_alternate_stacks ? SA_ONSTACK : 0;
+  const signal_action action{reinterpret_cast<void*>(&on_tick), SA_SIGINFO | SA_RESTART | SA_NODEFER | sa_restorer | stack,
                              reinterpret_cast<void*>(&patch::weft_patch_sigreturn), 0};
   sys::raw(SYS_rt_sigaction, tick_signal, &action, nullptr, 8);
 }

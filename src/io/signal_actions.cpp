@@ -30,6 +30,7 @@ bool for_threads = false;
 const void* usual_restorer = nullptr;
 int own_signal = 0;
 std::uint64_t seen_by_default = 0;
+bool all_on_own_stack = false;
 
 constexpr std::uint64_t with_restorer = 0x04000000;
 constexpr std::uint64_t bits(int flags) noexcept { return static_cast<std::uint32_t>(flags); }
@@ -70,7 +71,7 @@ signal_action for_kernel_of_threads(int number, const signal_action& a) noexcept
   constexpr std::uint64_t kept = SA_RESTART | SA_NOCLDSTOP | SA_NOCLDWAIT;
   signal_action k{};
   k.handler = const_cast<void*>(entry);
-  k.flags = (a.flags & kept) | SA_SIGINFO | SA_NODEFER | with_restorer | (on_own_stack(number) ? SA_ONSTACK : 0u);
+  k.flags = (a.flags & kept) | SA_SIGINFO | SA_NODEFER | with_restorer | (all_on_own_stack || on_own_stack(number) ? SA_ONSTACK : 0u);
   k.restorer = (a.flags & with_restorer) != 0 ? a.restorer : const_cast<void*>(usual_restorer);
   return k;
 }
@@ -193,8 +194,9 @@ void adopt_actions() noexcept {
   }
 }
 
-void actions_for_threads(const void* restorer, int tick, std::uint64_t also) noexcept {
+void actions_for_threads(const void* restorer, int tick, std::uint64_t also, bool on_carriers_stack) noexcept {
   const change guard;
+  all_on_own_stack = on_carriers_stack;
   seen_by_default = also;
   usual_restorer = restorer;
   own_signal = tick;

@@ -29,8 +29,9 @@ void adopt_actions() noexcept;
 // From now on green threads have masks and pending signals of their own (src/green/signals.hpp). The entry stands in front of every
 // handler, and of the default action of signals that one thread's call brings upon it, or a fault; the kernel blocks nothing while it runs.
 // `restorer`: the return stub of handlers that have none. `tick`: a signal that is Weft's own in the kernel. `also`: signals whose
-// default action the entry is to see as well.
-void actions_for_threads(const void* restorer, int tick, std::uint64_t also) noexcept;
+// default action the entry is to see as well. `on_carriers_stack`: it is called on the carrier's signal stack for all signals, not for
+// faults only.
+void actions_for_threads(const void* restorer, int tick, std::uint64_t also, bool on_carriers_stack) noexcept;
 
 // Where libweft.so's own code lies. A handler that interrupted it outside of any call makes its calls in the kernel, for nothing can
 // park there; it must not leave by siglongjmp. Never set where Weft is linked into the program: its code is then the program's.

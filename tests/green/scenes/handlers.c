@@ -62,6 +62,56 @@ PLAY(an_alternate_stack_for_whom_it_is_wanted) {
   finish(t);
 }
 
+/* Code whose stack pointer has no room below it, as on Erlang's processes: every handler has an alternate stack. */
+
+enum { island_bytes = 32 << 10 };
+static char island[island_bytes] __attribute__((aligned(64)));
+static volatile int there, called_back;
+
+static void come_back(int sig, siginfo_t *info, void *context) {
+  (void)sig, (void)info, (void)context;
+  char here;
+  say("on the alternate stack %d", on_alternate(&here));
+  called_back = 1;
+}
+
+static void *on_the_island(void *arg) {
+  give_alternate();
+  memset(island, 'w', sizeof island);
+  __asm__ volatile(
+      "movq %%rsp, %%rbx\n"
+      "movq %0, %%rsp\n"
+      "movl $1, %1\n"
+      "1: pause\n"
+      "cmpl $0, %2\n"
+      "je 1b\n"
+      "movq %%rbx, %%rsp\n"
+      :
+      : "r"(island + sizeof island - 64), "m"(there), "m"(called_back)
+      : "rbx", "memory", "cc");
+  int touched = 0;
+  for (int i = 0; i < island_bytes; ++i) touched += island[i] != 'w';
+  say("touched %d", touched);
+  return arg;
+}
+
+PLAY(a_stack_pointer_with_no_room_below_it) {
+  act(SIGUSR1, come_back, SA_ONSTACK);
+  pthread_t t = start(on_the_island, NULL);
+  while (!there) sched_yield();
+  OK(pthread_kill(t, SIGUSR1));
+  finish(t);
+  there = called_back = 0;
+  t = start(on_the_island, NULL);
+  while (!there) sched_yield();
+  const sigset_t set = only(SIGUSR1);
+  OK(pthread_sigmask(SIG_BLOCK, &set, NULL));
+  const pid_t child = MUST(fork());
+  if (child == 0) _exit(kill(getppid(), SIGUSR1));
+  MUST(waitpid(child, NULL, 0));
+  finish(t);
+}
+
 /* -- contexts */
 
 // Reads the word at `at`. One copy of its code, whatever the compiler does with its callers.

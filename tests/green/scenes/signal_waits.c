@@ -1,4 +1,5 @@
 /* Threads that wait for signals: sigwait and its kin, pause and sigsuspend, waits with a mask of their own, signalfd. */
+#include <semaphore.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
 #include <sys/signalfd.h>
@@ -153,6 +154,73 @@ PLAY(sigsuspend_in_a_thread) {
   hear(back[0]);
   MUST(kill(getpid(), SIGUSR1));
   finish(t);
+}
+
+/* As collectors of garbage stop all threads: each waits in a handler of one signal for another, whatever it was doing. */
+
+enum { stopped_threads = 5, stops = 10 };
+static sem_t stopped_count, never_posted;
+static atomic_int stands[stopped_threads], ending;
+static __thread int mine;
+
+static void go_on(int sig) { (void)sig; }
+
+static void stand(int sig) {
+  (void)sig;
+  const int error = errno;
+  sigset_t rest;
+  sigfillset(&rest);
+  sigdelset(&rest, SIGUSR2);
+  atomic_store(&stands[mine], 1);
+  sem_post(&stopped_count);
+  sigsuspend(&rest);
+  atomic_store(&stands[mine], 0);
+  errno = error;
+}
+
+static void *at_work(void *arg) {
+  mine = (int)(long)arg;
+  char c;
+  tell(back[1]);
+  while (!atomic_load(&ending)) switch (mine) {
+    case 0: usleep(100); break;
+    case 1: sched_yield(); break;
+    case 2: break;
+    case 3: sem_wait(&never_posted); break;
+    default: (void)!read(pair[0], &c, 1);
+  }
+  return NULL;
+}
+
+PLAY(threads_that_are_stopped_in_a_handler) {
+  unix_pair(SOCK_STREAM, pair);
+  pipe_pair(back);
+  OK(sem_init(&stopped_count, 0, 0));
+  OK(sem_init(&never_posted, 0, 0));
+  struct sigaction stop = {.sa_handler = stand, .sa_flags = SA_RESTART}, resume = {.sa_handler = go_on};
+  sigfillset(&stop.sa_mask);
+  MUST(sigaction(SIGUSR1, &stop, NULL));
+  MUST(sigaction(SIGUSR2, &resume, NULL));
+  pthread_t all[stopped_threads];
+  for (int i = 0; i < stopped_threads; ++i) {
+    all[i] = start(at_work, (void *)(long)i);
+    hear(back[0]);
+  }
+  int all_stood = 0;
+  for (int round = 0; round < stops; ++round) {
+    for (int i = 0; i < stopped_threads; ++i) OK(pthread_kill(all[i], SIGUSR1));
+    for (int i = 0; i < stopped_threads; ++i) MUST(sem_wait(&stopped_count));
+    usleep(300); /* who does not wait in its handler gets away */
+    int standing = 0;
+    for (int i = 0; i < stopped_threads; ++i) standing += atomic_load(&stands[i]);
+    all_stood += standing == stopped_threads;
+    for (int i = 0; i < stopped_threads; ++i) OK(pthread_kill(all[i], SIGUSR2));
+  }
+  say("all stood %d times", all_stood);
+  atomic_store(&ending, 1);
+  OK(sem_post(&never_posted));
+  tell(pair[1]);
+  for (int i = 0; i < stopped_threads; ++i) finish(all[i]);
 }
 
 static void *ppoll_here(void *arg) {
