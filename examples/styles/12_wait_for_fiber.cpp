@@ -20,7 +20,7 @@ static void eternity(const stage& s) {
 int main() {
   stage s;
   try {
-    weft::fail_after(1s, [&] { eternity(s); });
+    weft::wait_for([&] { eternity(s); }, 1s);
   } catch (const weft::timeout_error&) {
     s.say("timeout!");
   }

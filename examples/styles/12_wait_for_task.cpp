@@ -20,7 +20,7 @@ static weft::task<> eternity(const stage& s) {
 
 static weft::task<> program(const stage& s) {
   try {
-    co_await async::fail_after(1s, eternity(s));
+    co_await async::wait_for(eternity(s), 1s);
   } catch (const weft::timeout_error&) {
     s.say("timeout!");
   }

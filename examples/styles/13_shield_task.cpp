@@ -1,5 +1,4 @@
-// Shield: waiting for a task that runs on its own does not touch it when the waiter gives up. A task that is awaited inside a timeout is
-// a part of the waiter, and is cancelled with it.
+// Shield: who waits for a shielded task may give up or be cancelled, the task itself goes on. Without the shield it is cancelled too.
 //
 // Prints:
 //    0.0 s  saving begins
@@ -21,12 +20,20 @@ static weft::task<int> save(const stage& s) {
 static weft::task<> program(const stage& s) {
   s.say("saving begins");
   auto saving = weft::spawn(save(s));
-  if (!co_await async::join_for(saving, 1s)) s.say("gave up waiting; saved: %s", saving.done() ? "yes" : "no");
+  try {
+    co_await async::wait_for(weft::shield(saving), 1s);
+  } catch (const weft::timeout_error&) {
+    s.say("gave up waiting; saved: %s", saving.done() ? "yes" : "no");
+  }
   const int result = co_await saving;
   s.say("the result is %d after all", result);
 
-  const bool saved = co_await async::move_on_after(1s, save(s));
-  s.say("gave up again; the unprotected save was cancelled: %s", saved ? "no" : "yes");
+  auto unprotected = weft::spawn(save(s));
+  try {
+    co_await async::wait_for(unprotected, 1s);
+  } catch (const weft::timeout_error&) {
+    s.say("gave up again; the unprotected save was cancelled: %s", unprotected.was_cancelled() ? "yes" : "no");
+  }
 }
 
 int main() {

@@ -46,8 +46,7 @@ static weft::task<> program(const stage& s) {
 
   s.say("three tasks run");
   co_await async::sleep_for(3s);
-  slow.cancel();
-  co_await async::join(slow);  // kill, in the words of a fiber
+  co_await async::kill(slow);
   co_await async::yield();
   quick.link([&](any_fiber f) { s.say("added late: '%s' is done", f.name().data()); });
   co_await async::yield();

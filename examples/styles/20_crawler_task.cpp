@@ -1,5 +1,5 @@
 // The link crawler: fetch pages, parse the links in them, write what was found; pages that fail are told, and hurt nobody. Each page is
-// a task; a semaphore lets 3 requests be under way, each of which takes a second.
+// a task; a pool lets 3 requests be under way, each of which takes a second.
 //
 // Prints:
 //    0.0 s  crawl begins at /
@@ -12,7 +12,6 @@
 #include "site.hpp"
 #include "stage.hpp"
 
-#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
@@ -33,15 +32,13 @@ struct crawler {
   const stage& s;
   std::uint16_t port;
   weft::task_group& crawl;
-  weft::semaphore fetchers{3};
+  weft::pool fetchers{3};
   std::set<std::string> seen{}, found{};
 
   weft::task<> visit(std::string path) {
     std::string page;
     try {
-      co_await async::acquire(fetchers);
-      std::lock_guard permit(fetchers, std::adopt_lock);
-      page = co_await async_get(port, path);
+      page = co_await async::apply(fetchers, async_get, port, path);
     } catch (const std::runtime_error& e) {
       s.say("failed: %s", e.what());
       co_return;

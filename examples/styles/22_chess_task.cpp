@@ -32,7 +32,7 @@ static weft::task<> one_after_the_other(const stage& s, weft::mutex& master) {
 static weft::task<> all_at_once(const stage& s, weft::mutex& master) {
   std::vector<weft::fiber<>> games;
   for (int i = 0; i < boards; ++i) games.push_back(weft::spawn(game(master)));
-  for (auto& g : games) co_await g;
+  co_await async::joinall(games, {.raise_error = true});
   std::printf("all at once: %d games in %.1f hours\n", boards, s.now() / 3600);
 }
 

@@ -1,5 +1,6 @@
 // A server of several processes, a hub in each: all listen on one port (SO_REUSEPORT), and the kernel deals the connections out. Processes
 // use several processors; fibers serve many connections in each.
+// With a port as its argument (0: any that is free) it serves there until Ctrl-C.
 //
 // Prints:
 //   2 processes listen
@@ -10,6 +11,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <string>
 #include <unistd.h>
@@ -29,8 +31,8 @@ static void serve(std::uint16_t port, int ready, int stop) {
   server.stop();
 }
 
-int main() {
-  const held_port port;
+int main(int argc, char** argv) {
+  const held_port port(static_cast<std::uint16_t>(argc > 1 ? std::atoi(argv[1]) : 0));
   int ready[2], stop[2];
   if (weft::pipe2(ready, O_CLOEXEC) != 0 || weft::pipe2(stop, O_CLOEXEC) != 0) return 1;
   std::vector<weft::fiber<>> workers;
@@ -44,6 +46,10 @@ int main() {
   char one;
   for (int i = 0; i < 2; ++i) weft::read(ready[0], &one, 1);
   std::printf("2 processes listen\n");
+  if (argc > 1) {
+    std::fprintf(stderr, "serving at port %d\n", port.number());
+    weft::joinall(workers);
+  }
 
   std::map<std::string, int> served_by;
   weft::pool clients(50);

@@ -1,5 +1,6 @@
 // A server of several processes, a hub in each: all listen on one port (SO_REUSEPORT), and the kernel deals the connections out. Processes
 // use several processors; tasks serve many connections in each, a frame of some hundred bytes for one.
+// With a port as its argument (0: any that is free) it serves there until Ctrl-C.
 //
 // Prints:
 //   2 processes listen
@@ -9,6 +10,7 @@
 #include "held_port.hpp"
 
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <string>
 #include <unistd.h>
@@ -49,8 +51,8 @@ static weft::task<> clients(std::uint16_t port) {
   std::printf("%d clients were served\nby more than one process: %s\n", served, served_by.size() > 1 ? "yes" : "no");
 }
 
-int main() {
-  const held_port port;
+int main(int argc, char** argv) {
+  const held_port port(static_cast<std::uint16_t>(argc > 1 ? std::atoi(argv[1]) : 0));
   int ready[2], stop[2];
   if (weft::pipe2(ready, O_CLOEXEC) != 0 || weft::pipe2(stop, O_CLOEXEC) != 0) return 1;
   std::vector<weft::fiber<>> workers;
@@ -64,6 +66,10 @@ int main() {
   char one;
   for (int i = 0; i < 2; ++i) weft::read(ready[0], &one, 1);
   std::printf("2 processes listen\n");
+  if (argc > 1) {
+    std::fprintf(stderr, "serving at port %d\n", port.number());
+    weft::joinall(workers);
+  }
   weft::await(clients(port.number()));
   weft::close(stop[1]);
   weft::joinall(workers, {.raise_error = true});

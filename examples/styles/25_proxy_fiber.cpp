@@ -1,5 +1,5 @@
 // A TCP proxy: for each connection one to the target, and two fibers that copy, one for each direction. When one side ends its stream the
-// other direction goes on; when one fails, both end.
+// other direction goes on; when one fails, both end. With PORT ADDRESS TARGET_PORT as its arguments it does so for others until Ctrl-C.
 //
 // Prints:
 //   a line through the proxy: you said hello
@@ -8,6 +8,7 @@
 #include <weft/weft.hpp>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -27,8 +28,15 @@ static void proxy(weft::stream client, const weft::endpoint& target) {
   both.join();
 }
 
-int main() {
-  weft::stream_server target(weft::listener("127.0.0.1", 0), [](weft::stream s, const weft::endpoint&) {
+int main(int argc, char** argv) {
+  if (argc > 3) {
+    const auto number = [](const char* text) { return static_cast<std::uint16_t>(std::atoi(text)); };
+    weft::stream_server front(weft::listener("127.0.0.1", number(argv[1])),
+                              [to = weft::endpoint::ip(argv[2], number(argv[3]))](weft::stream s) { proxy(std::move(s), to); });
+    std::fprintf(stderr, "serving at port %d\n", front.local_endpoint().port());
+    front.serve_forever();
+  }
+  weft::stream_server target(weft::listener("127.0.0.1", 0), [](weft::stream s) {
     const auto first = s.read_line();
     if (first && *first == "echo all")
       s.write_all(s.read_all());
@@ -37,7 +45,7 @@ int main() {
   });
   target.start();
   weft::stream_server front(weft::listener("127.0.0.1", 0),
-                            [to = target.local_endpoint()](weft::stream s, const weft::endpoint&) { proxy(std::move(s), to); });
+                            [to = target.local_endpoint()](weft::stream s) { proxy(std::move(s), to); });
   front.start();
   const auto port = front.local_endpoint().port();
 

@@ -1,5 +1,5 @@
 // A TCP proxy: for each connection one to the target, and two tasks that copy, one for each direction. When one side ends its stream the
-// other direction goes on; when one fails, both end.
+// other direction goes on; when one fails, both end. With PORT ADDRESS TARGET_PORT as its arguments it does so for others until Ctrl-C.
 //
 // Prints:
 //   a line through the proxy: you said hello
@@ -8,6 +8,7 @@
 #include <weft/weft.hpp>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -78,4 +79,14 @@ static weft::task<> program() {
   co_await async::stop(target);
 }
 
-int main() { weft::await(program()); }
+static weft::task<> proxy_for_others(std::uint16_t port, weft::endpoint target) {
+  weft::stream_server front(co_await async::listen("127.0.0.1", port), [target](weft::stream s) { return proxy(std::move(s), target); });
+  std::fprintf(stderr, "serving at port %d\n", front.local_endpoint().port());
+  co_await async::serve_forever(front);
+}
+
+int main(int argc, char** argv) {
+  const auto number = [](const char* text) { return static_cast<std::uint16_t>(std::atoi(text)); };
+  if (argc > 3) weft::await(proxy_for_others(number(argv[1]), weft::endpoint::ip(argv[2], number(argv[3]))));
+  weft::await(program());
+}

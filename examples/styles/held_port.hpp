@@ -10,12 +10,12 @@
 
 class held_port {
 public:
-  held_port() : socket_(weft::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit held_port(std::uint16_t wanted = 0) : socket_(weft::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     const int on = 1;
     setsockopt(socket_.fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     setsockopt(socket_.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    const auto any = weft::endpoint::ip("127.0.0.1", 0);
-    if (bind(socket_.fd(), any.data(), any.size()) != 0) throw std::system_error(errno, std::generic_category(), "bind");
+    const auto at = weft::endpoint::ip("127.0.0.1", wanted);
+    if (bind(socket_.fd(), at.data(), at.size()) != 0) throw std::system_error(errno, std::generic_category(), "bind");
   }
   std::uint16_t number() const { return socket_.local_endpoint().port(); }
 

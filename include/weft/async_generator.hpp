@@ -33,6 +33,7 @@ template <class T, class Send = void>
 class [[nodiscard]] async_generator : public detail::asked_by_await {
   static constexpr bool listens = !std::is_void_v<Send>;
   using sent_value = std::conditional_t<listens, Send, std::monostate>;
+  static_assert(std::is_object_v<T>, "generators yield objects: yield a pointer or a std::reference_wrapper in place of a reference");
 
 public:
   using value_type = T;
@@ -156,7 +157,7 @@ public:
       p.thrown = std::move(thrown_);
       if constexpr (listens) p.sent = std::move(sent_);
       p.parent = &asker.promise();
-      return detail::transfer_to(p.frame());
+      return detail::transfer_between(asker.promise(), p);
     }
     std::optional<T> await_resume() {
       if (!asked_) return std::nullopt;

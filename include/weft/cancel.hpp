@@ -132,7 +132,7 @@ bool move_on_after(std::chrono::duration<Rep, Period> d, F&& fn) {
 // The same until `t` on its clock (what is left until then is measured once).
 template <class Clock, class Duration, class F>
 bool move_on_at(std::chrono::time_point<Clock, Duration> t, F&& fn) {
-  return move_on_after(t - Clock::now(), std::forward<F>(fn));
+  return move_on_after(detail::left_until(t), std::forward<F>(fn));
 }
 
 // Runs fn() and returns its result; throws timeout_error when `d` passes first (trio's fail_after, asyncio.timeout).
@@ -154,7 +154,7 @@ auto fail_after(std::chrono::duration<Rep, Period> d, F&& fn) {
 // The same when `t` passes first.
 template <class Clock, class Duration, class F>
 auto fail_at(std::chrono::time_point<Clock, Duration> t, F&& fn) {
-  return fail_after(t - Clock::now(), std::forward<F>(fn));
+  return fail_after(detail::left_until(t), std::forward<F>(fn));
 }
 
 // Runs fn() for at most `d`; its result, or `fallback` when it was cut off (gevent.with_timeout).

@@ -20,6 +20,7 @@ namespace weft {
 
 template <class T>
 class channel {
+  static_assert(std::is_object_v<T>, "channels hold objects: send a pointer or a std::reference_wrapper in place of a reference");
   static_assert(std::is_move_constructible_v<T>, "items are moved through the channel");
 
 public:

@@ -260,7 +260,7 @@ void sleep_for(std::chrono::duration<Rep, Period> d) {
 // Parks until `t` on its clock (what is left until then is measured once).
 template <class Clock, class Duration>
 void sleep_until(std::chrono::time_point<Clock, Duration> t) {
-  sleep_for(t - Clock::now());
+  sleep_for(detail::left_until(t));
 }
 // Lets every fiber that is ready now run first (gevent.sleep(0)). Throws cancelled when that is due, before or after.
 inline void yield() { detail::yield_here(detail::current_hub()); }

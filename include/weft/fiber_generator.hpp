@@ -30,6 +30,8 @@ namespace weft {
 // Yields T, is sent Send (void: nothing), returns Return.
 template <class T, class Send = void, class Return = void>
 class fiber_generator {
+  static_assert(std::is_object_v<T>, "generators yield objects: yield a pointer or a std::reference_wrapper in place of a reference");
+
   static constexpr bool listens = !std::is_void_v<Send>;
   using sent_value = std::conditional_t<listens, Send, std::monostate>;
   using returned = std::conditional_t<std::is_void_v<Return>, std::monostate, Return>;

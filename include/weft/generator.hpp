@@ -31,6 +31,7 @@ namespace detail {
 // Of a generator and those that it delegates to: all yield to the outermost one's asker, who resumes the innermost at once.
 template <class T, class Send>
 struct generator_promise_base {
+  static_assert(std::is_object_v<T>, "generators yield objects: yield a pointer or a std::reference_wrapper in place of a reference");
   static constexpr bool listens = !std::is_void_v<Send>;
   using sent_value = std::conditional_t<listens, Send, std::monostate>;
 
@@ -39,6 +40,7 @@ struct generator_promise_base {
   generator_promise_base* leaf = this;      // of a root: who is suspended
   std::coroutine_handle<> self;
   std::coroutine_handle<> go_on;            // of a root: to be resumed next, where direct transfer would nest calls
+  unsigned transfers = 0;                   // of a root
   T* current = nullptr;                     // of a root: what was yielded, in the leaf's frame
   std::optional<sent_value> sent;           // of a root
   std::exception_ptr thrown;                // of a root: for the leaf's yield to throw
@@ -58,7 +60,8 @@ struct generator_promise_base {
   static void operator delete(void* frame, std::size_t size) noexcept { frame_free(frame, size); }
 
   std::coroutine_handle<> transfer(std::coroutine_handle<> to) noexcept {
-    if constexpr (direct_transfer) return to;
+    if constexpr (direct_transfer)
+      if (!transfers_may_nest || ++root->transfers % transfers_in_a_row != 0) return to;
     root->go_on = to;
     return std::noop_coroutine();
   }

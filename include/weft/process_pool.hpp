@@ -88,9 +88,11 @@ template <class F, class... Args>
 auto run_in_process(F&& fn, Args&&... args) {
   using result = std::decay_t<std::invoke_result_t<F, Args...>>;
   detail::refuse_coroutine<result>();
-  return detail::from_wire<result>(detail::in_forked_worker([&](std::string& out) {
-    detail::to_wire<result>(out, [&] { return std::invoke(std::forward<F>(fn), std::forward<Args>(args)...); });
-  }));
+  static_assert(!detail::only_refers<result>, WEFT_NO_VIEWS_OVER_THERE);
+  if constexpr (!detail::only_refers<result>)
+    return detail::from_wire<result>(detail::in_forked_worker([&](std::string& out) {
+      detail::to_wire<result>(out, [&] { return std::invoke(std::forward<F>(fn), std::forward<Args>(args)...); });
+    }));
 }
 
 // Workers that are forked once and take one call after another. Belongs to the hub that made it.

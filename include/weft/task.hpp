@@ -52,9 +52,12 @@ struct task_outcome : promise_base {
   template <class V>
     requires std::is_convertible_v<V&&, T>
   void return_value(V&& v) noexcept(std::is_nothrow_constructible_v<stored, V>) {
-    if constexpr (std::is_reference_v<T>)
-      ::new (static_cast<void*>(std::addressof(value_))) stored(std::addressof(v));
-    else
+    if constexpr (std::is_reference_v<T>) {
+      constexpr bool lasts = (std::is_lvalue_reference_v<V> || std::is_rvalue_reference_v<T>) &&
+                             std::is_convertible_v<std::remove_reference_t<V>*, stored>;
+      static_assert(lasts, "a task that returns a reference co_returns a temporary or a local object, which is gone then");
+      if constexpr (lasts) ::new (static_cast<void*>(std::addressof(value_))) stored(std::addressof(v));
+    } else
       ::new (static_cast<void*>(std::addressof(value_))) stored(std::forward<V>(v));
     state_ = has_value;
   }
@@ -171,7 +174,7 @@ struct task_awaiter {
   std::coroutine_handle<> await_suspend(std::coroutine_handle<P> parent) noexcept {
     auto& p = child.weft_promise();
     p.parent = &parent.promise();
-    return transfer_to(p.frame());
+    return transfer_between(parent.promise(), p);
   }
   T await_resume() { return child.weft_promise().take(); }
 };

@@ -77,7 +77,7 @@ timer_handle call_later(std::chrono::duration<Rep, Period> d, F&& fn, Args&&... 
 template <class Clock, class Duration, class F, class... Args>
   requires std::invocable<std::decay_t<F>&, std::decay_t<Args>&...>
 timer_handle call_at(std::chrono::time_point<Clock, Duration> t, F&& fn, Args&&... args) {
-  return call_later(t - Clock::now(), std::forward<F>(fn), std::forward<Args>(args)...);
+  return call_later(detail::left_until(t), std::forward<F>(fn), std::forward<Args>(args)...);
 }
 
 // Calls fn(args...) every `d`, the first time after `d`. The moments are multiples of `d` from now, however long calls take; calls

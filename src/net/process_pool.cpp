@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cxxabi.h>
 #include <fcntl.h>
+#include <iostream>
 #include <sys/prctl.h>
 #include <thread>
 #include <unistd.h>
@@ -82,8 +83,20 @@ std::string outcome_of(const std::function<void(std::string&)>& work) {
   }
 }
 
-[[noreturn]] void end_worker() noexcept {
+// What was printed so far, whose buffers go with the process.
+void flush_output() {
   std::fflush(stdout);
+  std::cout.flush();
+}
+
+// An answer goes with its size in front: who waits for it knows a part from the whole, and does not wait for the end of the line, which a
+// process that the worker left behind may hold open.
+bool write_answer(int fd, const std::string& out) noexcept {
+  const std::uint64_t size = out.size();
+  return write_raw(fd, &size, sizeof size) && write_raw(fd, out.data(), out.size());
+}
+
+[[noreturn]] void end_worker() noexcept {
   for (;;) sys::raw(SYS_exit_group, 0);
 }
 
@@ -97,7 +110,7 @@ struct forked {
 // Forks; `work` runs in the child, with its end of the line.
 forked fork_worker(const std::function<void(int fd)>& work) {
   auto [here, there] = stream::pair();
-  std::fflush(stdout);  // or the copy would write it again
+  flush_output();  // or the copy would write it again
   const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid < 0) net::fail("fork");
@@ -119,6 +132,18 @@ forked fork_worker(const std::function<void(int fd)>& work) {
   return {process::adopt(pid, "worker"), std::move(here)};
 }
 
+// The answer; nothing when it does not come whole.
+std::string read_answer(stream& line) {
+  try {
+    std::uint64_t size = 0;
+    line.read_exactly(&size, sizeof size);
+    return line.read_exactly(size);
+  } catch (const end_of_stream&) {
+  } catch (const std::system_error&) {  // it went away before it had read all that it was sent
+  }
+  return {};
+}
+
 // The result in an answer. Throws process_error.
 std::string result_in(std::string bytes, process& child) {
   if (bytes.empty()) throw process_error("", "the worker process ended without an answer: " + child.wait().to_string());
@@ -135,9 +160,12 @@ std::string result_in(std::string bytes, process& child) {
 std::string detail::in_forked_worker(const std::function<void(std::string&)>& work) {
   forked f = fork_worker([&work](int fd) {
     const std::string out = outcome_of(work);
-    write_raw(fd, out.data(), out.size());
+    flush_output();
+    write_answer(fd, out);
   });
-  return result_in(f.line.read_all(), f.child);
+  std::string reply = read_answer(f.line);
+  if (!reply.empty()) f.child.wait();
+  return result_in(std::move(reply), f.child);
 }
 
 struct process_pool::state {
@@ -164,9 +192,8 @@ void serve(int fd) {
     std::string in(size, 0);
     if (!read_raw(fd, in.data(), size)) return;
     const std::string out = outcome_of([&](std::string& result) { call(in, result); });
-    std::fflush(stdout);
-    size = out.size();
-    if (!write_raw(fd, &size, sizeof size) || !write_raw(fd, out.data(), out.size())) return;
+    flush_output();
+    if (!write_answer(fd, out)) return;
   }
 }
 
@@ -204,14 +231,9 @@ std::string process_pool::run(detail::worker_call call, const std::string& bytes
   std::string reply;
   try {
     worker->line.write_all(request);
-    std::uint64_t size = 0;
-    worker->line.read_exactly(&size, sizeof size);
-    reply = worker->line.read_exactly(size);
-    place.fit = true;
-  } catch (const end_of_stream&) {
-    reply.clear();
+    reply = read_answer(worker->line);
+    place.fit = !reply.empty();
   } catch (const std::system_error&) {  // it went away as it was written to
-    reply.clear();
   }
   return result_in(std::move(reply), worker->child);
 }

@@ -143,7 +143,7 @@ std::string stream::read_until(std::string_view separator, std::size_t limit) {
     const std::size_t at = left.find(separator, looked);
     if (at != left.npos && at + separator.size() <= limit) return take(at + separator.size());
     if (at != left.npos || left.size() >= limit)
-      throw line_too_long(describe("no separator within " ) + ": more than " + std::to_string(limit) + " bytes");
+      throw line_too_long(describe(("no separator within " + std::to_string(limit) + " bytes from").c_str()));
     looked = left.size() < separator.size() ? 0 : left.size() - separator.size() + 1;
     if (!fill()) {
       std::string partial = take(ahead_.size());

@@ -123,7 +123,7 @@ task<std::string> async::read_until(stream& s, std::string separator, std::size_
     const std::size_t at = left.find(separator, looked);
     if (at != left.npos && at + separator.size() <= limit) co_return access::take(s, at + separator.size());
     if (at != left.npos || left.size() >= limit)
-      throw line_too_long(access::describe(s, "no separator within ") + ": more than " + std::to_string(limit) + " bytes");
+      throw line_too_long(access::describe(s, ("no separator within " + std::to_string(limit) + " bytes from").c_str()));
     looked = left.size() < separator.size() ? 0 : left.size() - separator.size() + 1;
     const bool more = co_await fill(s);
     if (!more) {

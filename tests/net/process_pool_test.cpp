@@ -3,7 +3,12 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <list>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <sys/wait.h>
@@ -174,4 +179,84 @@ TEST_CASE("a call that is cancelled when its answer has come gives its worker ba
   usleep(200'000);  // most likely the answer is there when the hub looks, and behind the byte
   weft::joinall(std::vector<weft::any_fiber>{call, canceller});
   CHECK(pool.apply(square, 3) == 9);
+}
+
+TEST_CASE("containers of whatever travels travel, too") {
+  using table = std::map<std::string, std::vector<point>>;
+  const table t = weft::run_in_process([] { return table{{"a", {{1, 2}, {3, 4}}}, {"b", {}}}; });
+  REQUIRE(t.size() == 2);
+  CHECK(t.at("a").at(1).y == 4);
+  CHECK(weft::run_in_process([] { return std::vector<bool>{true, false, true}; }) == std::vector<bool>{true, false, true});
+  CHECK(weft::run_in_process([] { return std::list<std::set<int>>{{2, 1}, {}}; }) == std::list<std::set<int>>{{1, 2}, {}});
+  const auto many = weft::run_in_process([] { return std::vector<char>(5'000'000, 'x'); });
+  CHECK(many.size() == 5'000'000);
+  CHECK(many.back() == 'x');
+  weft::process_pool pool(1);
+  CHECK(pool.apply([](std::map<int, int> m) { return m.at(1); }, std::map<int, int>{{1, 2}}) == 2);
+}
+
+TEST_CASE("a worker that is killed in the middle of its answer is told as one that gave none") {
+  int fds[2];
+  REQUIRE(pipe(fds) == 0);
+  auto call = weft::spawn([&] {
+    return weft::run_in_process([&] {
+      const pid_t me = getpid();
+      static_cast<void>(write(fds[1], &me, sizeof me));
+      return std::string(20'000'000, 'x');
+    });
+  });
+  weft::this_fiber::yield();
+  // Nobody reads the answer meanwhile, so a part of it, or nothing yet, is on its way.
+  pid_t worker = 0;
+  REQUIRE(read(fds[0], &worker, sizeof worker) == sizeof worker);
+  usleep(30'000);
+  REQUIRE(kill(worker, SIGKILL) == 0);
+  CHECK_THROWS_WITH_AS(call.get(), "the worker process ended without an answer: signal 9 (Killed)", weft::process_error);
+  close(fds[0]);
+  close(fds[1]);
+}
+
+TEST_CASE("processes that a worker leaves behind hold up nobody") {
+  int fds[2];
+  REQUIRE(pipe(fds) == 0);
+  const pid_t left = weft::run_in_process([&] {
+    const pid_t child = fork();
+    if (child == 0) {
+      char c;
+      close(fds[1]);
+      static_cast<void>(read(fds[0], &c, 1));
+      _exit(0);
+    }
+    return child;
+  });
+  CHECK(kill(left, 0) == 0);  // it runs still
+  close(fds[0]);
+  close(fds[1]);
+}
+
+TEST_CASE("what a worker has printed comes out, also what std::cout keeps by itself, and once") {
+  char name[] = "/tmp/weft-worker-XXXXXX";
+  const int file = mkstemp(name);
+  REQUIRE(file >= 0);
+  unlink(name);
+  const pid_t pid = fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) {
+    dup2(file, 1);
+    std::ios::sync_with_stdio(false);
+    std::cout << "before\n";
+    weft::run_in_process([] {
+      std::cout << "over there\n";
+      std::printf("plain\n");
+    });
+    std::cout << "after\n" << std::flush;
+    _exit(0);
+  }
+  int status = -1;
+  REQUIRE(waitpid(pid, &status, 0) == pid);
+  CHECK(status == 0);
+  char text[200] = "";
+  CHECK(pread(file, text, sizeof text - 1, 0) > 0);
+  close(file);
+  CHECK(std::string(text) == "before\nplain\nover there\nafter\n");
 }

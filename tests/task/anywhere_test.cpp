@@ -5,6 +5,7 @@
 #include <chrono>
 #include <memory>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include <weft/weft.hpp>
@@ -54,6 +55,23 @@ TEST_CASE("operations are limited, gathered, shielded, spawned and awaited like 
     co_yield 1;
   }();
   CHECK(weft::await(numbers.next()) == 1);
+}
+
+TEST_CASE("what is given as a temporary lives as long as the wait for it, also when that begins later") {
+  weft::testing::virtual_clock clock;
+  // The handle is the last one, and what it names is over before the wait begins.
+  auto joined = weft::spawn(async::join(weft::spawn([] {})));
+  CHECK(joined.get());
+  CHECK(weft::spawn(async::join_for(weft::spawn(late(1)), 2s)).get());
+  CHECK_FALSE(weft::spawn(async::join_for(weft::spawn(late(3)), 2s)).get());
+  CHECK(weft::spawn(async::get_for(weft::spawn(late(0)), 2s)).get() == 0);
+  CHECK(weft::spawn(async::get_for(weft::spawn(late(1)), 2s)).get() == 1);
+  CHECK(weft::spawn(async::killall(std::vector{weft::spawn(late(1)), weft::spawn(late(2))})).get());
+  const std::string text(1000, 'x');
+  auto [here, there] = weft::stream::pair();
+  auto written = weft::spawn(async::write_all(here, text + "y"));
+  CHECK(there.read_exactly(1001).back() == 'y');
+  written.get();
 }
 
 TEST_CASE("groups take tasks as they are") {

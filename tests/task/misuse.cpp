@@ -53,6 +53,13 @@ task<std::size_t> takes_a_temporary(std::string&& s) { co_return s.size(); }    
 weft::async_generator<int> yields_of_one(std::vector<int>&& v) { co_yield v.front(); }  // EXPECT: take it by value
 weft::generator<char> letters_of_one(std::string&& s) { co_yield s.front(); }           // EXPECT: take it by value
 
+task<const std::string&> returns_a_temporary() { co_return std::string("x"); }          // EXPECT: co_returns a temporary or a local
+task<const std::string&> returns_another() { co_return "x"; }                           // EXPECT: co_returns a temporary or a local
+task<const std::vector<int>&> returns_a_local(std::vector<int> v) { co_return v; }      // EXPECT: co_returns a temporary or a local
+auto brings_a_view() {
+  return weft::run_in_process([] { return std::string_view("x"); });  // EXPECT: a pointer or view means nothing in another process
+}
+
 weft::generator<int> waits_in_a_generator() {
   co_await async::sleep_for(1s);                                // EXPECT: weft::async_generator may co_await
   co_yield 1;

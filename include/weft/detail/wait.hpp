@@ -34,10 +34,18 @@ nanos deadline_after(hub& h, std::chrono::duration<Rep, Period> d) {
   return deadline_in(h, to_nanos(d));
 }
 
+// What is left until `t`; nothing when that was before, however long: the difference need not fit.
+template <class Clock, class Duration>
+auto left_until(std::chrono::time_point<Clock, Duration> t) {
+  const auto now = Clock::now();
+  using left = decltype(t - now);
+  return t > now ? t - now : left::zero();
+}
+
 // Converts a deadline on another clock by what is left until then.
 template <class Clock, class Duration>
 nanos deadline_at(hub& h, std::chrono::time_point<Clock, Duration> t) {
-  return deadline_after(h, t - Clock::now());
+  return deadline_after(h, left_until(t));
 }
 
 // Throws what a cancellation that is due calls for; the cheap check that calls make which need not park after all.

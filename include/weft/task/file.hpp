@@ -2,6 +2,7 @@
 // waits for io_uring or a thread of Weft's in a fiber meanwhile. The file and the bytes must live until the co_await is over.
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <fcntl.h>
@@ -33,6 +34,9 @@ private:
   std::size_t size_;
 };
 
+inline task<> write_kept(file& f, std::string text);
+inline task<> write_kept_at(file& f, std::uint64_t offset, std::string text);
+
 }  // namespace detail
 
 namespace async {
@@ -41,14 +45,23 @@ namespace async {
 inline auto open(std::string path, int flags = O_RDONLY, unsigned permissions = 0666) {
   return in_fiber([path = std::move(path), flags, permissions] { return file(path, flags, permissions); });
 }
-// At the file position: as many bytes as the file has, 0 at its end.
+// At the file position: as many bytes as the file has, 0 at its end. What a view or pointer refers to must live until it is over; a
+// std::string that is moved in is kept.
 WEFT_API task<std::size_t> read(file& f, void* to, std::size_t size);
 WEFT_API task<> write(file& f, const void* from, std::size_t size);
 inline task<> write(file& f, std::string_view text) { return write(f, text.data(), text.size()); }
+template <std::same_as<std::string> S>
+task<> write(file& f, S&& text) {
+  return detail::write_kept(f, std::move(text));
+}
 // At `offset`.
 WEFT_API task<std::size_t> read_at(file& f, std::uint64_t offset, void* to, std::size_t size);
 WEFT_API task<> write_at(file& f, std::uint64_t offset, const void* from, std::size_t size);
 inline task<> write_at(file& f, std::uint64_t offset, std::string_view text) { return write_at(f, offset, text.data(), text.size()); }
+template <std::same_as<std::string> S>
+task<> write_at(file& f, std::uint64_t offset, S&& text) {
+  return detail::write_kept_at(f, offset, std::move(text));
+}
 
 inline auto truncate(file& f, std::uint64_t size) {
   return in_fiber([&f, size] { f.truncate(size); });
@@ -69,4 +82,10 @@ inline auto write_file(std::string path, std::string text, unsigned permissions 
 }
 
 }  // namespace async
+
+inline task<> detail::write_kept(file& f, std::string text) { co_await async::write(f, text.data(), text.size()); }
+inline task<> detail::write_kept_at(file& f, std::uint64_t offset, std::string text) {
+  co_await async::write_at(f, offset, text.data(), text.size());
+}
+
 }  // namespace weft

@@ -26,4 +26,13 @@ inline constexpr bool direct_transfer = true;
 inline constexpr bool direct_transfer = true;
 #endif
 
+// g++ makes jumps of them only at -O2, and does not tell at which level it works: at -O1 and -Og they nest, too. So every so often one
+// takes the way that unwinds the stack; 64 nested ones fit into the smallest.
+#if defined(__clang__)
+inline constexpr bool transfers_may_nest = false;
+#else
+inline constexpr bool transfers_may_nest = true;
+#endif
+inline constexpr unsigned transfers_in_a_row = 64;  // divides 256
+
 }  // namespace weft::detail

@@ -24,6 +24,8 @@ namespace weft {
 namespace detail {
 
 inline task<> write_kept(stream& s, std::string text);
+inline task<> send_kept(datagram_socket& s, endpoint to, std::string data);
+inline task<> send_kept(datagram_socket& s, std::string data);
 
 }  // namespace detail
 
@@ -64,11 +66,23 @@ WEFT_API task<std::pair<stream, endpoint>> accept_from(listener& at);
 // One datagram. The view as in write_all.
 WEFT_API task<> send_to(datagram_socket& s, endpoint to, std::string_view data);
 WEFT_API task<> send(datagram_socket& s, std::string_view data);
+template <std::same_as<std::string> S>
+task<> send_to(datagram_socket& s, endpoint to, S&& data) {
+  return detail::send_kept(s, to, std::move(data));
+}
+template <std::same_as<std::string> S>
+task<> send(datagram_socket& s, S&& data) {
+  return detail::send_kept(s, std::move(data));
+}
 WEFT_API task<std::pair<std::string, endpoint>> receive_from(datagram_socket& s, std::size_t most = 65536);
 WEFT_API task<std::size_t> receive_from(datagram_socket& s, void* to, std::size_t size, endpoint* from = nullptr);
 
 }  // namespace async
 
 inline task<> detail::write_kept(stream& s, std::string text) { co_await async::write_all(s, text.data(), text.size()); }
+inline task<> detail::send_kept(datagram_socket& s, endpoint to, std::string data) {
+  co_await async::send_to(s, to, std::string_view(data));
+}
+inline task<> detail::send_kept(datagram_socket& s, std::string data) { co_await async::send(s, std::string_view(data)); }
 
 }  // namespace weft

@@ -26,6 +26,7 @@ struct promise_base {
   promise_base* parent = nullptr;  // who awaits this one; null for the outermost
   const char* function = nullptr;  // for humans
   std::uint32_t line = 0;          // of its present co_await
+  std::uint8_t transfers = 0;      // which of a row the last one to this one was (transfer_between)
 
   static void* operator new(std::size_t size) { return frame_alloc(size); }
   static void operator delete(void* frame, std::size_t size) noexcept { frame_free(frame, size); }
@@ -45,14 +46,16 @@ struct promise_base {
 template <class P>
 concept awaits = std::derived_from<P, promise_base>;
 
-// Goes on with `frame` when the caller returns what this returns from await_suspend.
-inline std::coroutine_handle<> transfer_to(void* frame) noexcept {
+// Goes on with `to` when the caller, an await_suspend of `from`, returns what this returns.
+inline std::coroutine_handle<> transfer_between(const promise_base& from, promise_base& to) noexcept {
+  if constexpr (direct_transfer && !transfers_may_nest) return std::coroutine_handle<>::from_address(to.frame());
   if constexpr (direct_transfer) {
-    return std::coroutine_handle<>::from_address(frame);
-  } else {
-    transfer_later(frame);
-    return std::noop_coroutine();
+    to.transfers = static_cast<std::uint8_t>(from.transfers + 1);
+    if (to.transfers % transfers_in_a_row != 0) [[likely]]
+      return std::coroutine_handle<>::from_address(to.frame());
   }
+  transfer_later(to.frame());
+  return std::noop_coroutine();
 }
 
 // Whether what the parameters of a coroutine refer to can be expected to live: T&& names what is about to go.
@@ -73,7 +76,7 @@ struct final_awaiter {
   template <awaits P>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<P> h) const noexcept {
     promise_base* up = h.promise().parent;
-    return up == nullptr ? std::noop_coroutine() : transfer_to(up->frame());
+    return up == nullptr ? std::noop_coroutine() : transfer_between(h.promise(), *up);
   }
   void await_resume() const noexcept {}
 };

@@ -1,6 +1,7 @@
 // Cancel scopes, timeouts, shields and task groups around what a coroutine awaits: the forms of weft/cancel.hpp for co_await.
 //
-// `what` is what can be awaited, or a function that returns such: co_await async::fail_after(1s, async::get(q)).
+// `what` is what can be awaited, or a function that returns such: co_await async::fail_after(1s, async::get(q)). Of a handle that is the
+// wait, with its result; the fiber or task itself runs on when that is cut off (async::wait_for cancels it).
 // A lambda that is itself a coroutine lives until it is over.
 #pragma once
 
@@ -8,6 +9,7 @@
 #include <concepts>
 #include <exception>
 #include <optional>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -24,6 +26,17 @@ concept makes_awaitable = std::invocable<A&> && awaitable<std::invoke_result_t<A
 
 template <class A>
 concept runs_in_scope = is_task<A> || bare_awaitable<A> || makes_awaitable<A>;
+
+// A handle, an event, a result: in a function that gives its wait. What cannot be copied must live until the co_await is over.
+template <class W>
+concept waited_for = waitable<std::remove_cvref_t<W>> && (std::is_lvalue_reference_v<W> || std::is_copy_constructible_v<W>);
+template <class W>
+auto waiting_for(W&& w) {
+  using kept = std::conditional_t<std::is_copy_constructible_v<std::remove_cvref_t<W>>, std::remove_cvref_t<W>, W>;
+  return [held = std::tuple<kept>(std::forward<W>(w))]() mutable {
+    return call<get_operation<std::remove_reference_t<kept>>>(std::get<0>(held));
+  };
+}
 
 template <class A>
 decltype(auto) awaited_of(A& what) {
@@ -104,7 +117,7 @@ task<bool> move_on_after(std::chrono::duration<Rep, Period> d, A what) {
 // The same until `t` on its clock.
 template <class Clock, class Duration, detail::runs_in_scope A>
 task<bool> move_on_at(std::chrono::time_point<Clock, Duration> t, A what) {
-  return move_on_after(t - Clock::now(), std::move(what));
+  return async::move_on_after(detail::left_until(t), std::move(what));
 }
 
 // What it gives; throws timeout_error when `d` passes first (trio's fail_after, asyncio.timeout).
@@ -119,7 +132,7 @@ task<detail::result_of<A>> fail_after(std::chrono::duration<Rep, Period> d, A wh
 // The same when `t` passes first.
 template <class Clock, class Duration, detail::runs_in_scope A>
 task<detail::result_of<A>> fail_at(std::chrono::time_point<Clock, Duration> t, A what) {
-  return fail_after(t - Clock::now(), std::move(what));
+  return async::fail_after(detail::left_until(t), std::move(what));
 }
 
 // What it gives, or `fallback` when it was cut off after `d` (gevent.with_timeout).
@@ -138,6 +151,35 @@ task<detail::result_of<A>> shield(A what) {
   scope.set_shield(true);
   auto given = co_await detail::run_in_scope(scope, detail::never, std::move(what));
   if constexpr (!std::is_void_v<detail::result_of<A>>) co_return std::move(*given);
+}
+
+template <detail::waited_for W>
+auto run(cancel_scope& scope, W&& what) {
+  return async::run(scope, detail::waiting_for(std::forward<W>(what)));
+}
+template <class Rep, class Period, detail::waited_for W>
+auto move_on_after(std::chrono::duration<Rep, Period> d, W&& what) {
+  return async::move_on_after(d, detail::waiting_for(std::forward<W>(what)));
+}
+template <class Clock, class Duration, detail::waited_for W>
+auto move_on_at(std::chrono::time_point<Clock, Duration> t, W&& what) {
+  return async::move_on_at(t, detail::waiting_for(std::forward<W>(what)));
+}
+template <class Rep, class Period, detail::waited_for W>
+auto fail_after(std::chrono::duration<Rep, Period> d, W&& what) {
+  return async::fail_after(d, detail::waiting_for(std::forward<W>(what)));
+}
+template <class Clock, class Duration, detail::waited_for W>
+auto fail_at(std::chrono::time_point<Clock, Duration> t, W&& what) {
+  return async::fail_at(t, detail::waiting_for(std::forward<W>(what)));
+}
+template <class Rep, class Period, detail::waited_for W, class V>
+auto with_timeout(std::chrono::duration<Rep, Period> d, W&& what, V fallback) {
+  return async::with_timeout(d, detail::waiting_for(std::forward<W>(what)), std::move(fallback));
+}
+template <detail::waited_for W>
+auto shield(W&& what) {
+  return async::shield(detail::waiting_for(std::forward<W>(what)));
 }
 
 // Waits for all children of the group, as its member does, and throws what that throws. A group must not be left in a coroutine before

@@ -28,6 +28,24 @@ public:
   }
 };
 
+// A handle that is given as a temporary stays with the wait, which may begin later: spawn(async::join(weft::spawn(f))).
+template <class W>
+struct kept_handle {
+  W handle;
+};
+template <class W>
+class kept_join_operation : private kept_handle<W>, public join_operation {
+public:
+  kept_join_operation(W&& w, nanos until) : kept_handle<W>{std::move(w)}, join_operation(this->handle.weft_completion(), "join", until) {}
+};
+template <class W>
+class kept_get_in_time_operation : private kept_handle<W>, public get_in_time_operation<const W> {
+public:
+  kept_get_in_time_operation(W&& w, nanos until) : kept_handle<W>{std::move(w)}, get_in_time_operation<const W>(this->handle, until) {}
+};
+template <class W>
+concept temporary_handle = std::derived_from<W, any_fiber>;
+
 class acquire_operation : public simple_line_operation<acquire_operation> {
 public:
   acquire_operation(semaphore& s, nanos until) : simple_line_operation("semaphore.acquire", until), semaphore_(s) {}
@@ -115,10 +133,18 @@ template <waitable W>
 auto join(const W& w) {
   return detail::call<detail::join_operation>(w.weft_completion(), "join", detail::never);
 }
+template <detail::temporary_handle W>
+auto join(W&& w) {
+  return detail::call<detail::kept_join_operation<W>>(std::move(w), detail::never);
+}
 // Same, for at most `d`; false when it is not done then.
 template <waitable W, class Rep, class Period>
 auto join_for(const W& w, std::chrono::duration<Rep, Period> d) {
   return detail::call<detail::join_operation>(w.weft_completion(), "join", detail::deadline_after(detail::current_hub(), d));
+}
+template <detail::temporary_handle W, class Rep, class Period>
+auto join_for(W&& w, std::chrono::duration<Rep, Period> d) {
+  return detail::call<detail::kept_join_operation<W>>(std::move(w), detail::deadline_after(detail::current_hub(), d));
 }
 // The same for what has such members (event, latch, async_result).
 template <waitable W>
@@ -150,6 +176,10 @@ auto get_for(W& w, std::chrono::duration<Rep, Period> d) {
 template <class T, class Rep, class Period>
 auto get_for(const fiber<T>& f, std::chrono::duration<Rep, Period> d) {
   return detail::call<detail::get_in_time_operation<const fiber<T>>>(f, detail::deadline_after(detail::current_hub(), d));
+}
+template <class T, class Rep, class Period>
+auto get_for(fiber<T>&& f, std::chrono::duration<Rep, Period> d) {
+  return detail::call<detail::kept_get_in_time_operation<fiber<T>>>(std::move(f), detail::deadline_after(detail::current_hub(), d));
 }
 // Cancels it, and waits until it is over. Of oneself it throws cancelled.
 inline task<> kill(any_fiber f) {

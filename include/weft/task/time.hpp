@@ -60,7 +60,7 @@ auto sleep_for(std::chrono::duration<Rep, Period> d) {
 // Suspends until `t` on its clock (what is left until then is measured once).
 template <class Clock, class Duration>
 auto sleep_until(std::chrono::time_point<Clock, Duration> t) {
-  return sleep_for(t - Clock::now());
+  return sleep_for(detail::left_until(t));
 }
 // Lets every fiber and task that is ready now run first (asyncio.sleep(0)). Throws cancelled when that is due, before or after.
 inline auto yield() noexcept { return detail::call<detail::yield_operation>(); }

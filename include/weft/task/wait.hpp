@@ -93,6 +93,12 @@ task<std::size_t> joinall_of(R range, joinall_options options) {
   co_return done;
 }
 
+inline task<bool> killall_of(std::vector<any_fiber> all, std::optional<std::chrono::nanoseconds> timeout) {
+  for (const any_fiber& f : all) f.cancel();
+  const std::size_t over = co_await joinall_of<std::vector<any_fiber>&>(all, joinall_options{.timeout = timeout});
+  co_return over == all.size();
+}
+
 template <class R>
 task<wait_result<std::ranges::range_value_t<R>>> wait_of(R range, return_when when, std::optional<std::chrono::nanoseconds> timeout) {
   hub& h = current_hub();
@@ -177,10 +183,7 @@ task<std::size_t> joinall(const R&, joinall_options = {}) {
 template <std::ranges::forward_range R>
   requires std::derived_from<std::ranges::range_value_t<R>, any_fiber>
 task<bool> killall(const R& range, std::optional<std::chrono::nanoseconds> timeout = std::nullopt) {
-  std::vector<any_fiber> all(std::ranges::begin(range), std::ranges::end(range));
-  for (const any_fiber& f : all) f.cancel();
-  const std::size_t over = co_await joinall(all, {.timeout = timeout});
-  co_return over == all.size();
+  return detail::killall_of(std::vector<any_fiber>(std::ranges::begin(range), std::ranges::end(range)), timeout);
 }
 
 // weft::wait: those done and those pending.
