@@ -8,7 +8,8 @@ import sys
 
 source, include = sys.argv[1:3]
 flags = ["-std=c++20", "-fsyntax-only", "-Werror=unused-result", "-I", include, source]
-compilers = {"g++": ["-fmax-errors=0", "-fdiagnostics-plain-output"], "clang++": ["-ferror-limit=0", "-fno-caret-diagnostics", "-ftemplate-backtrace-limit=0"]}
+compilers = {"g++": ["-fmax-errors=0", "-fdiagnostics-plain-output"],
+             "clang++": ["-ferror-limit=0", "-fno-caret-diagnostics", "-ftemplate-backtrace-limit=0"]}
 name = os.path.basename(source)
 expected = {}
 for number, line in enumerate(open(source), 1):
