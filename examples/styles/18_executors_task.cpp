@@ -51,7 +51,8 @@ static weft::task<> program() {
   });
   std::printf("one process: sum of the first 1000000 numbers is %ld\n", sum);
 
-  const auto counts = co_await async::map(processes, primes_below, std::vector{20'000, 40'000, 60'000});
+  const std::vector limits{20'000, 40'000, 60'000};
+  const auto counts = co_await async::map(processes, primes_below, limits);
   std::printf("process pool: primes below 20000, 40000, 60000: %d %d %d\n", counts[0], counts[1], counts[2]);
 
   try {
