@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "core/hub_state.hpp"
+#include "sync/pool_thread.hpp"
 #include "weft/detail/sync.hpp"
 #include "weft/fiber.hpp"
 #include "weft/hub.hpp"
@@ -16,7 +17,7 @@ namespace {
 
 // One call on its way there and back.
 struct errand : std::enable_shared_from_this<errand> {
-  explicit errand(std::shared_ptr<hub_call> what) : call(std::move(what)) {
+  explicit errand(std::shared_ptr<hub_call> what) : call(std::move(what)), job_of(waits_for_job()) {
     hub* h = try_hub();
     if (h == nullptr) return;
     check_cancelled(*h);
@@ -73,6 +74,7 @@ struct errand : std::enable_shared_from_this<errand> {
   }
 
   const std::shared_ptr<hub_call> call;
+  hub* const job_of;  // where the job of a pool that calls is waited for
   std::exception_ptr failure;
 
 private:
@@ -99,10 +101,18 @@ struct courier {
   }
   void deliver() {
     const std::shared_ptr<errand> e = std::move(carries);
+    // Meanwhile a job that calls the hub which waits for it waits itself, and is nobody who could wake that hub from outside.
+    hub& h = current_hub();
+    const bool job_waits = e->job_of == &h;
+    if (job_waits) h.external.sub(1);
     struct finisher {
       errand& of;
-      ~finisher() { of.finish(); }
-    } at_end{*e};
+      hub* counts;
+      ~finisher() {
+        if (counts != nullptr) counts->external.add(1);
+        of.finish();
+      }
+    } at_end{*e, job_waits ? &h : nullptr};
     try {
       e->call->run();
     } catch (const cancelled&) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/hub_state.hpp"
+#include "sync/pool_thread.hpp"
 
 namespace weft {
 namespace {
@@ -127,10 +128,13 @@ void pool_core::work_loop() {
     queue.pop_front();
     guard.unlock();
     auto queued = pool_job::stage::queued;
-    if (m->job->at.compare_exchange_strong(queued, pool_job::stage::taken))
+    if (m->job->at.compare_exchange_strong(queued, pool_job::stage::taken)) {
+      waits_for_job() = m->job->home;
       m->job->run();
-    else
+      waits_for_job() = nullptr;
+    } else {
       m->job->drop();
+    }
     message::send(std::move(m));
     guard.lock();
   }
@@ -143,6 +147,11 @@ void pool_core::start_thread() {
   threads.reserve(threads.size() + 1);
   threads.emplace_back([this] { work_loop(); });
   ++running;
+}
+
+hub*& waits_for_job() noexcept {
+  static thread_local hub* home = nullptr;
+  return home;
 }
 
 pool_job::~pool_job() = default;

@@ -13,6 +13,7 @@
 #include "weft/event.hpp"
 #include "weft/fiber.hpp"
 #include "weft/hub.hpp"
+#include "weft/testing.hpp"
 #include "weft/thread_pool.hpp"
 
 using namespace std::chrono_literals;
@@ -135,6 +136,22 @@ TEST_CASE("a job of a pool of threads calls back into the hub that waits for it"
   };
   auto a = pool.spawn(job, 1), b = pool.spawn(job, 2);
   CHECK(a.get() + b.get() == 6);
+}
+
+TEST_CASE("under a virtual clock time passes for what a pool's job calls") {
+  weft::testing::virtual_clock clock;
+  weft::thread_pool pool(2);
+  const auto job = [home = weft::this_hub()](int hours) {
+    return home.call([hours] {
+      sleep_for(std::chrono::hours(hours));
+      return hours;
+    });
+  };
+  CHECK(pool.apply(job, 3) == 3);
+  CHECK(clock.elapsed() == 3h);
+  CHECK_THROWS_AS(pool.apply([home = weft::this_hub()] { home.call([] { throw 1; }); }), int);
+  CHECK(pool.apply(job, 2) == 2);
+  CHECK(clock.elapsed() == 5h);
 }
 
 TEST_CASE("a hub that has ended, or ends, takes no calls: who asks comes back in any case") {
