@@ -16,8 +16,8 @@
 #include "core/libc_threads.hpp"
 #include "core/overflow.hpp"
 #include "core/trace.hpp"
-#include "sys/clock.hpp"
 #include "sys/features.hpp"
+#include "sys/free_list.hpp"
 #include "sys/mem.hpp"
 #include "sys/report.hpp"
 #include "sys/size_text.hpp"
@@ -37,31 +37,22 @@ carrier nobody;
 
 // Blocks are never given back to the kernel: a thread may still inherit a GS base that points at an ended thread's block.
 std::mutex registry_lock;
-carrier* free_blocks = nullptr;
+sys::free_list<carrier, &carrier::self> free_blocks;
 void* free_hubs = nullptr;  // memory of hubs that have ended, linked through its second word: the first one stays 0 (on_hub)
 
 std::atomic<nanos> grace{0};
 
 carrier* take_block() {
   const std::lock_guard guard(registry_lock);
-  if (free_blocks == nullptr) {
-    auto* page = static_cast<carrier*>(sys::map(sys::page_size));
-    if (page == nullptr) throw std::system_error(ENOMEM, std::generic_category(), "weft: a block for this OS thread");
-    for (std::size_t i = 0; i < sys::page_size / sizeof(carrier); ++i) {
-      page[i].self = free_blocks;
-      free_blocks = &page[i];
-    }
-  }
-  carrier* c = free_blocks;
-  free_blocks = c->self;
+  carrier* c = free_blocks.take();
+  if (c == nullptr) throw std::system_error(ENOMEM, std::generic_category(), "weft: a block for this OS thread");
   return c;
 }
 
 void give_block(carrier* block) {
   const std::lock_guard guard(registry_lock);
   *block = carrier{};
-  block->self = free_blocks;
-  free_blocks = block;
+  free_blocks.give(block);
 }
 
 void* take_hub_memory() {
@@ -226,9 +217,6 @@ struct thread_end {
 };
 thread_local thread_end at_thread_end;
 
-// A main that ends by the `cancelled` of an interrupt dies of that signal, as a shell expects; see signals.
-void name_main(hub& h) { h.main.observed = true; }
-
 struct main_operations {
   static void nothing(fiber_base*) {}
   static void nothing_noexcept(fiber_base*) noexcept {}
@@ -313,7 +301,6 @@ hub& create_hub() {
   h->annotate = annotations_wanted();
   h->traced = trace::on();
   if (const char* size = sys::env("WEFT_STACK_SIZE")) h->default_stack_log2 = stack_pool::size_class(sys::parse_size(size));
-  name_main(*h);
   std::uint64_t fs;
   asm("mov %%fs:0, %0" : "=r"(fs));
   *block = carrier{};

@@ -8,11 +8,11 @@
 #include <fcntl.h>
 
 #include "core/hub.hpp"
-#include "green/free_list.hpp"
 #include "green/rows.hpp"
 #include "green/signals.hpp"
 #include "io/descriptors.hpp"
 #include "io/user_memory.hpp"
+#include "sys/free_list.hpp"
 #include "sys/mem.hpp"
 #include "sys/syscall.hpp"
 
@@ -36,7 +36,7 @@ struct owner {
 };
 
 owner* first = nullptr;
-free_list<owner, &owner::next> owners;
+sys::free_list<owner, &owner::next> owners;
 
 void forget(owner* gone) noexcept {
   for (owner** at = &first; *at != nullptr; at = &(*at)->next)

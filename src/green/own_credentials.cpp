@@ -5,6 +5,7 @@
 #include "green/caller.hpp"
 #include "green/turns.hpp"
 #include "io/offload.hpp"
+#include "sys/free_list.hpp"
 #include "sys/mem.hpp"
 #include "sys/report.hpp"
 #include "sys/syscall.hpp"
@@ -24,10 +25,8 @@ struct credentials {
 
 namespace {
 
-static_assert(sizeof(credentials) <= sys::page_size);
-
 credentials* sets = nullptr;      // of threads that do not have what most have
-credentials* spare = nullptr;
+sys::free_list<credentials, &credentials::next> unused;
 credentials common;               // what the others have, once somebody differs
 credentials worn;                 // what the carrier has on, as of the last look
 bool worn_known = false;
@@ -90,11 +89,8 @@ void put_on(const credentials& to) noexcept {
 credentials* kept(const credentials& like) noexcept {
   for (credentials* c = sets; c != nullptr; c = c->next)
     if (same(*c, like)) return c;
-  credentials* c = spare;
-  if (c != nullptr)
-    spare = c->next;
-  else if (c = static_cast<credentials*>(sys::map(sys::page_size)); c == nullptr)
-    return nullptr;
+  credentials* c = unused.take();
+  if (c == nullptr) return nullptr;
   sys::copy(c, &like, sizeof like);
   c->uses = 0;
   c->next = sets;
@@ -108,8 +104,7 @@ void let_go(credentials& c) noexcept {
       *at = c.next;
       break;
     }
-  c.next = spare;
-  spare = &c;
+  unused.give(&c);
 }
 
 void drop_credentials(thread& t) noexcept {

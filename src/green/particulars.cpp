@@ -2,29 +2,18 @@
 // nobody holds while anything else happens.
 #include <new>
 
-#include "green/free_list.hpp"
 #include "green/thread.hpp"
-#include "sys/atomic.hpp"
-#include "sys/syscall.hpp"
+#include "sys/free_list.hpp"
+#include "sys/spin_lock.hpp"
 
 namespace weft::green {
 namespace {
 
-free_list<particulars, &particulars::next_free, 4 * sys::page_size> unused;
-sys::atomic<unsigned> lock;
-
-class locked {
-public:
-  locked() noexcept {
-    while (lock.exchange(1) != 0) sys::raw(SYS_sched_yield);
-  }
-  ~locked() { lock.store_release(0); }
-  locked(const locked&) = delete;
-  locked& operator=(const locked&) = delete;
-};
+sys::free_list<particulars, &particulars::next_free, 4 * sys::page_size> unused;
+sys::spin_word lock;
 
 particulars* take() noexcept {
-  const locked guard;
+  const sys::spin_guard guard(lock);
   return unused.take();
 }
 
@@ -38,7 +27,7 @@ particulars* make_more(thread& t) noexcept {
 
 void drop_more(thread& t) noexcept {
   if (t.rare == nullptr) return;
-  const locked guard;
+  const sys::spin_guard guard(lock);
   unused.give(t.rare);
   t.rare = nullptr;
 }

@@ -9,6 +9,7 @@
 #include "green/signals.hpp"
 #include "green/thread.hpp"
 #include "sys/atomic.hpp"
+#include "sys/spin_lock.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::green {
@@ -95,15 +96,14 @@ void note_shared(std::uint64_t at, std::uint64_t bytes) noexcept {
   const std::uint32_t n = used.load_acquire();
   for (std::uint32_t i = 0; i < n && i < most; ++i)
     if (at >= ranges[i].begin.load_relaxed() && end <= ranges[i].end.load_relaxed()) return;
-  static sys::atomic<bool> busy;
-  while (busy.exchange(true)) sys::raw(SYS_sched_yield);
+  static sys::spin_word lock;
+  const sys::spin_guard guard(lock);
   const std::uint32_t place = used.load_relaxed() < most ? used.load_relaxed() : most - 1;
   range& r = ranges[place];
   const bool fresh = used.load_relaxed() < most;
   if (fresh || at < r.begin.load_relaxed()) r.begin.store_relaxed(at);
   if (fresh || end > r.end.load_relaxed()) r.end.store_relaxed(end);
   if (fresh) used.store_release(place + 1);
-  busy.store_release(false);
 }
 
 bool woken_here(std::uint64_t address, std::uint32_t expected) noexcept {

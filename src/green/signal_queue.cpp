@@ -3,18 +3,17 @@
 //
 // Only for Weft's code at rest: nothing here may be interrupted by something that comes here, too.
 #include <cerrno>
-#include <sys/mman.h>
 #include <sys/resource.h>
 
-#include "green/free_list.hpp"
 #include "green/signals.hpp"
+#include "sys/free_list.hpp"
 #include "sys/mem.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::green {
 namespace {
 
-free_list<pending_signal, &pending_signal::next, 16 * sys::page_size> unused;
+sys::free_list<pending_signal, &pending_signal::next, 16 * sys::page_size> unused;
 std::uint64_t queued = 0;
 
 pending_signal* take_record() noexcept {

@@ -10,13 +10,12 @@
 
 #include "core/hub.hpp"
 #include "green/clocks.hpp"
-#include "green/free_list.hpp"
 #include "green/signals.hpp"
 #include "io/door.hpp"
 #include "io/durations.hpp"
 #include "io/user_memory.hpp"
 #include "sys/clock.hpp"
-#include "sys/mem.hpp"
+#include "sys/free_list.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::green {
@@ -36,7 +35,7 @@ struct timer {
 
 constexpr unsigned buckets = 64;
 timer* timers[buckets];
-free_list<timer, &timer::next> unused;
+sys::free_list<timer, &timer::next> unused;
 
 timer*& bucket(int id) noexcept { return timers[static_cast<unsigned>(id) % buckets]; }
 

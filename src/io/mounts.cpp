@@ -7,6 +7,7 @@
 
 #include "sys/atomic.hpp"
 #include "sys/clock.hpp"
+#include "sys/spin_lock.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::io {
@@ -30,17 +31,7 @@ mount mounts[most_mounts];
 unsigned count = 0;
 bool remote = false;
 sys::atomic<std::uint64_t> read_at;  // 0: not yet
-sys::atomic<std::uint32_t> busy;
-
-class locked {
-public:
-  locked() noexcept {
-    while (busy.exchange(1) != 0) sys::raw(SYS_sched_yield);
-  }
-  ~locked() { busy.store_release(0); }
-  locked(const locked&) = delete;
-  locked& operator=(const locked&) = delete;
-};
+sys::spin_word lock;
 
 // mountinfo byte by byte: "36 35 98:0 /root /point options tags... - type source options".
 class line_reader {
@@ -116,7 +107,7 @@ const mount* find(dev_t device) noexcept {
 
 storage storage_of(dev_t device) noexcept {
   if (major(device) != 0) return storage::disk;
-  const locked guard;
+  const sys::spin_guard guard(lock);
   const mount* m = find(device);
   // One that is not listed (memfd's; unmounted lazily) is looked for again only when the list may be old.
   if (m == nullptr && sys::clock_ns(CLOCK_MONOTONIC_COARSE) - read_at.load_relaxed() > fresh_ns) {
@@ -128,7 +119,7 @@ storage storage_of(dev_t device) noexcept {
 
 bool any_remote() noexcept {
   if (sys::clock_ns(CLOCK_MONOTONIC_COARSE) - read_at.load_relaxed() > fresh_ns) {
-    const locked guard;
+    const sys::spin_guard guard(lock);
     read_mounts();
   }
   return remote;

@@ -89,24 +89,9 @@ signal_action found_in_kernel(int number) noexcept {
   return found;
 }
 
-// All signals are blocked meanwhile: a handler on top of this would wait for ever. A forked child finds the lock open.
-class change {
-public:
-  change() noexcept {
-    const std::uint64_t all = ~std::uint64_t{0};
-    sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &mask_, 8);
-    while (lock_.exchange(1) != 0) sys::raw(SYS_sched_yield);
-  }
-  ~change() {
-    lock_.store_seq_cst(0);
-    sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &mask_, nullptr, 8);
-  }
-  change(const change&) = delete;
-  change& operator=(const change&) = delete;
-
-private:
-  sys::atomic<unsigned>& lock_ = sys::this_process().actions_lock;
-  std::uint64_t mask_ = 0;
+// A forked child finds the lock open.
+struct change : sys::masked_spin_guard {
+  change() noexcept : masked_spin_guard(sys::this_process().actions_lock) {}
 };
 
 }  // namespace

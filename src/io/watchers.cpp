@@ -5,6 +5,7 @@
 #include "io/fd_words.hpp"
 #include "sys/mem.hpp"
 #include "sys/process_mark.hpp"
+#include "sys/spin_lock.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::io {
@@ -17,28 +18,10 @@ using word = fd_words<std::uint64_t>::word;
 
 constexpr std::uint64_t hub_bits = 0xffffffff, next_version = hub_bits + 1;
 
-// The list of hubs that have waited. Rarely taken, and never inside a signal handler that interrupted its owner: signals are blocked.
-sys::atomic<std::uint32_t> lock_word;
+// Of the list of hubs that have waited. Rarely taken.
+sys::spin_word list_lock;
 hub* first = nullptr;
 unsigned listed = 0;
-
-class list_lock {
-public:
-  list_lock() noexcept {
-    const std::uint64_t all = ~std::uint64_t{0};
-    sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &all, &before_, 8);
-    while (lock_word.exchange(1) != 0) sys::raw(SYS_sched_yield);
-  }
-  ~list_lock() {
-    lock_word.store_release(0);
-    sys::raw(SYS_rt_sigprocmask, SIG_SETMASK, &before_, nullptr, 8);
-  }
-  list_lock(const list_lock&) = delete;
-  list_lock& operator=(const list_lock&) = delete;
-
-private:
-  std::uint64_t before_ = 0;
-};
 
 void list(hub& h) noexcept {
   h.closed.mark = 1u << (listed++ % 32);
@@ -74,7 +57,7 @@ void take_closed(hub& h, core::remote_node*) noexcept {
   unsigned count;
   bool all;
   {
-    const list_lock guard;
+    const sys::masked_spin_guard guard(list_lock);
     count = h.closed.count;
     all = h.closed.too_many;
     sys::copy(&items[0], &h.closed.items[0], count * sizeof items[0]);
@@ -111,7 +94,7 @@ void end_version(hub* own, int fd, word& w) noexcept {
   const auto bits = static_cast<std::uint32_t>(seen);
   // Its own hub has ended its waits itself; a bit that is shared is looked behind.
   if (bits == 0 || (own != nullptr && bits == own->closed.mark && listed <= 32)) return;
-  const list_lock guard;
+  const sys::masked_spin_guard guard(list_lock);
   for (hub* h = first; h != nullptr; h = h->closed.next)
     if (h != own && (h->closed.mark & bits) != 0) tell(*h, fd, version_of(seen));
 }
@@ -120,7 +103,7 @@ void end_version(hub* own, int fd, word& w) noexcept {
 
 std::uint32_t begin_watching(hub& h, int fd) noexcept {
   if (h.closed.mark == 0) [[unlikely]] {
-    const list_lock guard;
+    const sys::masked_spin_guard guard(list_lock);
     list(h);
   }
   word* w = watchers.find_or_make(fd);
@@ -144,7 +127,7 @@ void tell_watchers_of_range(hub* own, unsigned first_fd, unsigned last_fd) noexc
 
 void watches_no_more(hub& h) noexcept {
   if (!h.closed.listed) return;
-  const list_lock guard;
+  const sys::masked_spin_guard guard(list_lock);
   for (hub** at = &first; *at != nullptr; at = &(*at)->closed.next)
     if (*at == &h) {
       *at = h.closed.next;
@@ -154,7 +137,7 @@ void watches_no_more(hub& h) noexcept {
 }
 
 void only_watcher(hub& h) noexcept {
-  lock_word.store_relaxed(0);
+  list_lock.store_relaxed(0);
   first = h.closed.listed ? &h : nullptr;
   h.closed.next = nullptr;
 }

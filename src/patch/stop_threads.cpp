@@ -8,6 +8,7 @@
 #include "core/hub_state.hpp"
 #include "sys/clock.hpp"
 #include "sys/mem.hpp"
+#include "sys/proc_tasks.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::patch {
@@ -26,57 +27,13 @@ struct kernel_action {
 };
 constexpr unsigned long with_restorer = 0x04000000;
 
-struct directory_entry {
-  std::uint64_t inode;
-  std::int64_t offset;
-  std::uint16_t length;
-  std::uint8_t type;
-  char name[1];
-};
-
-constexpr std::uint32_t io_worker_flag = 0x10;
-
-std::uint32_t number_at(const char*& text) noexcept {
-  std::uint32_t n = 0;
-  for (; *text >= '0' && *text <= '9'; ++text) n = n * 10 + static_cast<std::uint32_t>(*text - '0');
-  return n;
-}
-
-std::uint32_t number(const char* text) noexcept {
-  const std::uint32_t n = number_at(text);
-  return *text == 0 ? n : 0;
-}
-
 // A thread that has exited, or a main thread that called pthread_exit and waits for the others, never answers; nor does one that the
 // kernel made for io_uring.
 bool has_exited(std::uint32_t tid) noexcept {
-  char path[] = "/proc/self/task/0000000000/stat";
-  char digits[10];
-  int n = 0;
-  do digits[n++] = static_cast<char>('0' + tid % 10);
-  while ((tid /= 10) != 0);
-  char* at = path + sizeof "/proc/self/task/" - 1;
-  while (n > 0) *at++ = digits[--n];
-  for (const char* tail = "/stat"; *tail != 0;) *at++ = *tail++;
-  *at = 0;
-  const long fd = sys::raw(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
-  if (fd < 0) return fd == -ENOENT || fd == -ESRCH;
-  char text[256];
-  const long got = sys::raw(SYS_read, fd, &text[0], sizeof text - 1);
-  sys::raw(SYS_close, fd);
-  if (got <= 0) return got == -ESRCH;
-  // "tid (name) S ...": the name may hold anything, so the last parenthesis counts. Field 9 has the flags: a worker of io_uring
-  // (PF_IO_WORKER) never runs the text that is rewritten, and never answers.
-  for (long k = got - 3; k > 0; --k) {
-    if (text[k] != ')') continue;
-    if (text[k + 2] == 'Z' || text[k + 2] == 'X') return true;
-    int field = 2;
-    while (k < got && field < 9)
-      if (text[++k] == ' ') ++field;
-    const char* flags = text + k + 1;
-    return k + 1 < got && (number_at(flags) & io_worker_flag) != 0;
-  }
-  return false;
+  const sys::task_stat stat(tid);
+  if (const long error = stat.error(); error != 0) return error == -ENOENT || error == -ESRCH;
+  const char state = *stat.field(stat.state);
+  return state == 'Z' || state == 'X' || (sys::number_at(stat.field(stat.flags)) & stat.io_worker) != 0;
 }
 
 // False when nothing happened for `ns`.
@@ -99,45 +56,34 @@ bool thread_stop::ask_new_threads(int directory, std::uint32_t& asked_now, stop_
   asked_now = 0;
   const auto self = static_cast<std::uint32_t>(sys::raw(SYS_gettid)), process = static_cast<std::uint32_t>(sys::raw(SYS_getpid));
   sys::raw(SYS_lseek, directory, 0, SEEK_SET);
-  alignas(8) char buffer[4096];
-  for (;;) {
-    const long got = sys::raw(SYS_getdents64, directory, &buffer[0], sizeof buffer);
-    if (got < 0) {
-      failure = stop_outcome::no_proc;
+  failure = stop_outcome::stopped;
+  const long read = sys::each_task(directory, [&](std::uint32_t tid) {
+    if (tid == self) return true;
+    stopped_thread* const t = slot_of(order, tid);
+    if (t->tid == tid) return true;
+    if (stopped_ >= slots / 2) {
+      failure = stop_outcome::cannot_signal;
       return false;
     }
-    if (got == 0) return true;
-    for (long at = 0; at < got;) {
-      const auto* e = reinterpret_cast<const directory_entry*>(buffer + at);
-      at += e->length;
-      const std::uint32_t tid = number(e->name);
-      if (tid == 0 || tid == self) continue;
-      stopped_thread* const t = slot_of(order, tid);
-      if (t->tid == tid) continue;
-      if (stopped_ >= slots / 2) {
-        failure = stop_outcome::cannot_signal;
-        return false;
-      }
-      t->state = asked;
-      __atomic_store_n(&t->tid, tid, __ATOMIC_RELEASE);
-      listed_[stopped_++] = static_cast<std::uint32_t>(t - order.threads);
-      siginfo_t info{};
-      info.si_signo = stop_signal;
-      info.si_code = SI_QUEUE;
-      info.si_pid = static_cast<pid_t>(process);
-      info.si_value.sival_ptr = &weft_patch_stop_order;
-      const long r = sys::raw(SYS_rt_tgsigqueueinfo, process, tid, stop_signal, &info);
-      if (r == 0) {
-        ++asked_now;
-      } else {
-        t->state = gone;
-        if (r != -ESRCH) {
-          failure = stop_outcome::cannot_signal;
-          return false;
-        }
-      }
+    t->state = asked;
+    __atomic_store_n(&t->tid, tid, __ATOMIC_RELEASE);
+    listed_[stopped_++] = static_cast<std::uint32_t>(t - order.threads);
+    siginfo_t info{};
+    info.si_signo = stop_signal;
+    info.si_code = SI_QUEUE;
+    info.si_pid = static_cast<pid_t>(process);
+    info.si_value.sival_ptr = &weft_patch_stop_order;
+    const long r = sys::raw(SYS_rt_tgsigqueueinfo, process, tid, stop_signal, &info);
+    if (r == 0) {
+      ++asked_now;
+      return true;
     }
-  }
+    t->state = gone;
+    if (r != -ESRCH) failure = stop_outcome::cannot_signal;
+    return r == -ESRCH;
+  });
+  if (read < 0) failure = stop_outcome::no_proc;
+  return failure == stop_outcome::stopped;
 }
 
 bool thread_stop::all_arrived(bool look_for_exits) noexcept {

@@ -3,13 +3,14 @@
 #pragma once
 
 #include "sys/atomic.hpp"
+#include "sys/spin_lock.hpp"
 
 namespace weft::sys {
 
 struct process_mark {
   atomic<unsigned> pid;             // of the process whose memory this is; 0 until somebody asked
   atomic<unsigned> poller_renewed;  // see first_renewal
-  atomic<unsigned> actions_lock;    // io/signal_actions.cpp
+  spin_word actions_lock;           // io/signal_actions.cpp
 };
 
 // Made on first use. Without memory for it: a plain object, which a child takes for its own.

@@ -4,18 +4,18 @@
 #include <cstddef>
 
 #include "sys/mem.hpp"
-#include "sys/syscall.hpp"
 
-namespace weft::green {
+namespace weft::sys {
 
 // `Next` links the unused ones. Not for several OS threads at once.
-template <class T, T* T::*Next, std::size_t Bytes = sys::page_size>
+template <class T, T* T::*Next, std::size_t Bytes = page_size>
 class free_list {
 public:
   // As it was given back, or zeroed; null: no memory.
   T* take() noexcept {
+    static_assert(sizeof(T) <= Bytes);
     if (unused_ == nullptr) {
-      auto* fresh = static_cast<T*>(sys::map(Bytes));
+      auto* fresh = static_cast<T*>(map(Bytes));
       if (fresh == nullptr) return nullptr;
       for (std::size_t i = 0; i < Bytes / sizeof(T); ++i) give(&fresh[i]);
     }
@@ -32,4 +32,4 @@ private:
   T* unused_ = nullptr;
 };
 
-}  // namespace weft::green
+}  // namespace weft::sys
