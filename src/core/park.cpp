@@ -105,26 +105,13 @@ wake park_with_care(hub& h, waiter& w, nanos deadline) noexcept {
     refused = cancellation_due(h);
   // A waker may have come first: what it handed over is not lost, and what is due for the fiber waits for its next park.
   if (refused != wake::pending && w.result == wake::pending) [[unlikely]] {
-    if (w.linked()) w.unlink();
-    w.result = refused;
-    if (w.on_abort != nullptr) w.on_abort(&w);
+    core::refuse_wait(w, refused);
     return refused;
   }
   if (w.result != wake::pending) [[unlikely]]
     return w.result;
   w.uncaught = h.eh->uncaught;
-  if (deadline != never) {
-    w.timer.fire = core::wake_timed_out;
-    timer_arm(h, w.timer, deadline);
-  }
-  if (self->unlisted) [[unlikely]]
-    core::enlist(h, self);
-  w.since = h.cached_now;
-  self->parked = &w;
-  self->state = fiber_state::parked;
-  ++h.stats.parks;
-  if (h.traced) [[unlikely]]
-    core::trace::park(h, w, deadline);
+  core::begin_wait(h, self, w, deadline);
   core::switch_away(h, self);
   return w.result;
 }
@@ -139,9 +126,7 @@ bool wake_if_current(waker w, wake why) noexcept {
 // goes on with the rest.
 [[gnu::noinline, gnu::cold]] static bool refused_by_signal(waiter& w) noexcept {
   if (w.uninterruptible || w.result != wake::pending) return false;
-  if (w.linked()) w.unlink();
-  w.result = wake::signalled;
-  if (w.on_abort != nullptr) w.on_abort(&w);
+  core::refuse_wait(w, wake::signalled);
   return true;
 }
 

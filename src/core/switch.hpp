@@ -91,6 +91,29 @@ inline void enlist(hub& h, fiber_base* f) noexcept {
   h.main.all_next = f;
 }
 
+// From now on whoever wakes, cancels or looks at `self` finds that it waits.
+[[gnu::always_inline]] inline void begin_wait(hub& h, fiber_base* self, waiter& w, detail::nanos deadline) noexcept {
+  if (deadline != detail::never) {
+    w.timer.fire = wake_timed_out;
+    detail::timer_arm(h, w.timer, deadline);
+  }
+  if (self->unlisted) [[unlikely]]
+    enlist(h, self);
+  w.since = h.cached_now;
+  self->parked = &w;
+  self->state = fiber_state::parked;
+  ++h.stats.parks;
+  if (h.traced) [[unlikely]]
+    trace::park(h, w, deadline);
+}
+
+// The wait ends before it has begun.
+inline void refuse_wait(waiter& w, wake why) noexcept {
+  if (w.linked()) w.unlink();
+  w.result = why;
+  if (w.on_abort != nullptr) w.on_abort(&w);
+}
+
 inline fiber_base* pop_ready(hub& h) noexcept {
   if (h.shuffle != 0) [[unlikely]]
     shuffle_ready(h);

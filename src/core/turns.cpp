@@ -60,26 +60,13 @@ bool suspend_on(waiter& w, nanos deadline) noexcept {
   if (w.result != wake::pending) return false;
   if (self->cancel_hint && !w.uncancellable) [[unlikely]] {
     if (const wake due = cancellation_due(h); due != wake::pending) {
-      if (w.linked()) w.unlink();
-      w.result = due;
-      if (w.on_abort != nullptr) w.on_abort(&w);
+      core::refuse_wait(w, due);
       return false;
     }
   }
   w.uncaught = 0;  // no co_await stands in a handler or a destructor
-  if (deadline != never) {
-    w.timer.fire = core::wake_timed_out;
-    timer_arm(h, w.timer, deadline);
-  }
-  if (self->unlisted) [[unlikely]]
-    core::enlist(h, self);
-  w.since = h.cached_now;
   self->leaf = &suspension_of(w);
-  self->parked = &w;
-  self->state = fiber_state::parked;
-  ++h.stats.parks;
-  if (h.traced) [[unlikely]]
-    core::trace::park(h, w, deadline);
+  core::begin_wait(h, self, w, deadline);
   return true;
 }
 
