@@ -12,6 +12,19 @@ struct remote_node {
   void (*run)(detail::hub&, remote_node*) noexcept = nullptr;
 };
 
+// Turns a list around that was pushed onto by several, the newest first.
+template <class Node>
+Node* oldest_first(Node* newest) noexcept {
+  Node* oldest = nullptr;
+  while (newest != nullptr) {
+    Node* next = newest->next;
+    newest->next = oldest;
+    oldest = newest;
+    newest = next;
+  }
+  return oldest;
+}
+
 class remote_inbox {
 public:
   // From any thread or signal handler. True when the inbox was empty: the caller wakes the hub.
@@ -25,15 +38,7 @@ public:
   bool quick_empty() const noexcept { return head_.load_relaxed() == nullptr; }
   // Takes everything, oldest first. For the hub only.
   remote_node* take() noexcept {
-    remote_node* n = head_.exchange(nullptr);
-    remote_node* oldest = nullptr;
-    while (n != nullptr) {
-      remote_node* next = n->next;
-      n->next = oldest;
-      oldest = n;
-      n = next;
-    }
-    return oldest;
+    return oldest_first(head_.exchange(nullptr));
   }
 
 private:

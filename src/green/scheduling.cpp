@@ -9,6 +9,7 @@
 
 #include "green/caller.hpp"
 #include "green/rows.hpp"
+#include "io/frame_words.hpp"
 #include "io/user_memory.hpp"
 #include "sys/mem.hpp"
 #include "sys/syscall.hpp"
@@ -16,11 +17,8 @@
 namespace weft::green {
 namespace {
 
-template <class T>
-T* pointer(long word) noexcept {
-  return reinterpret_cast<T*>(word);
-}
-int number(long word) noexcept { return static_cast<int>(word); }
+using io::number;
+using io::pointer;
 
 // ---- what the caller may do
 

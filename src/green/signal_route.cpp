@@ -2,7 +2,6 @@
 //
 // As in the kernel (complete_signal): a signal to the process goes to the leader if that one lets it in, else to any thread that does, the
 // running one first. Nobody: it goes back to the kernel, which holds it until somebody unblocks it or asks for it.
-#include <cerrno>
 
 #include "core/due.hpp"
 #include "core/hub.hpp"
@@ -170,8 +169,6 @@ void note_arrival(int number, const siginfo_t& info, std::uint32_t to) noexcept 
   core::hub_post(*home, bell);
 }
 
-bool arrivals_waiting() noexcept { return arrived.load_relaxed() != nullptr; }
-
 void send_on(siginfo_t& info, std::uint32_t to) noexcept {
   if (is_timers(info))
     timer_came(info);
@@ -184,14 +181,7 @@ void send_on(siginfo_t& info, std::uint32_t to) noexcept {
 }
 
 void read_arrivals() noexcept {
-  while (arrival* newest = arrived.exchange(nullptr)) {
-    arrival* oldest = nullptr;
-    while (newest != nullptr) {
-      arrival* next = newest->next;
-      newest->next = oldest;
-      oldest = newest;
-      newest = next;
-    }
+  while (arrival* oldest = core::oldest_first(arrived.exchange(nullptr))) {
     while (oldest != nullptr) {
       arrival* a = oldest;
       oldest = a->next;

@@ -6,19 +6,16 @@
 #include "green/robust_list.hpp"
 #include "green/signals.hpp"
 #include "io/door.hpp"
+#include "io/frame_words.hpp"
 #include "io/user_memory.hpp"
 #include "io/user_word.hpp"
 #include "sys/mem.hpp"
-#include "sys/process_mark.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::green {
 namespace {
 
-template <class T>
-T* pointer(long word) noexcept {
-  return reinterpret_cast<T*>(word);
-}
+using io::pointer;
 
 bool load_set(long from, std::uint64_t& set) noexcept {
   if (from % 4 != 0) return io::copy_in(&set, pointer<const void>(from), sizeof set);

@@ -8,6 +8,7 @@
 #include "core/hub.hpp"
 #include "green/signals.hpp"
 #include "io/door.hpp"
+#include "io/frame_words.hpp"
 #include "io/durations.hpp"
 #include "io/epoll.hpp"
 #include "io/mask_watch.hpp"
@@ -24,11 +25,7 @@ namespace {
 using detail::nanos;
 using detail::never;
 using io::cooperate_on;
-
-template <class T>
-T* pointer(long word) noexcept {
-  return reinterpret_cast<T*>(word);
-}
+using io::pointer;
 
 // Runs `op(hub)` while the thread's mask is the one at `mask_at`. A handler that ends the call runs under that mask, and goes back to the
 // thread's own (sigsuspend(2)); a call that ends otherwise has its own mask back before any other handler runs.
@@ -96,13 +93,8 @@ door_answer on_epoll_pwait(door_frame* f, long nr) noexcept {
 door_answer on_epoll_pwait2(door_frame* f, long nr) noexcept {
   thread* t = signal_caller();
   if (t == nullptr || f->r8 == 0 || f->r9 != static_cast<long>(set_bytes)) return below(f, nr);
-  nanos limit = never;
-  if (f->r10 != 0) {
-    timespec allowed;
-    if (!io::copy_in(&allowed, pointer<const void>(f->r10), sizeof allowed)) return answer(-EFAULT);
-    if (!io::valid(allowed)) return answer(-EINVAL);
-    limit = io::length_of(allowed);
-  }
+  nanos limit;
+  if (const long error = io::take_limit(pointer<const timespec>(f->r10), limit); error != 0) return answer(error);
   return epoll(*t, f, limit);
 }
 
@@ -163,13 +155,8 @@ door_answer on_rt_sigtimedwait(door_frame* f, long nr) noexcept {
   if (t == nullptr || f->r10 != static_cast<long>(set_bytes)) return below(f, nr);
   std::uint64_t set;
   if (!io::copy_in(&set, pointer<const void>(f->rdi), sizeof set)) return answer(-EFAULT);
-  nanos length = never;
-  if (f->rdx != 0) {
-    timespec allowed;
-    if (!io::copy_in(&allowed, pointer<const void>(f->rdx), sizeof allowed)) return answer(-EFAULT);
-    if (!io::valid(allowed)) return answer(-EINVAL);
-    length = io::length_of(allowed);
-  }
+  nanos length;
+  if (const long error = io::take_limit(pointer<const timespec>(f->rdx), length); error != 0) return answer(error);
   set &= ~never_blocked;
   siginfo_t info;
   const door_answer got =

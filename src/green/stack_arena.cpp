@@ -341,28 +341,34 @@ long unmap(std::uint64_t at, std::uint64_t bytes) noexcept {
   return result;
 }
 
-void about_to_change(std::uint64_t at, std::uint64_t bytes) noexcept {
+namespace {
+
+// Calls fn(slot) for each slot that is touched; none of them is a promise any more (make_real).
+template <class F>
+void each_real_slot(std::uint64_t at, std::uint64_t bytes, F fn) noexcept {
   const locked lock;
   if (lock.again()) return;
   each_piece(
       at & ~(page - 1), at + pages_up(bytes),
-      [](chunk& c, slot& s, std::uint64_t, std::uint64_t) {
+      [&fn](chunk& c, slot& s, std::uint64_t, std::uint64_t) {
         make_real(c, s);
-        if (s.is == state::used) s.is = state::changed;
+        fn(s);
       },
       nothing_outside);
 }
 
+}  // namespace
+
+void about_to_change(std::uint64_t at, std::uint64_t bytes) noexcept {
+  each_real_slot(at, bytes, [](slot& s) {
+    if (s.is == state::used) s.is = state::changed;
+  });
+}
+
 void about_to_lose(std::uint64_t at, std::uint64_t bytes) noexcept {
-  const locked lock;
-  if (lock.again()) return;
-  each_piece(
-      at & ~(page - 1), at + pages_up(bytes),
-      [](chunk& c, slot& s, std::uint64_t, std::uint64_t) {
-        make_real(c, s);
-        if (given_out(s)) lose(s);
-      },
-      nothing_outside);
+  each_real_slot(at, bytes, [](slot& s) {
+    if (given_out(s)) lose(s);
+  });
 }
 
 void after_fork() noexcept { owner.store_relaxed(0); }

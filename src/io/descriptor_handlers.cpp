@@ -41,16 +41,20 @@ door_answer made(long result) noexcept { return {result, 0}; }
 // Not a vfork child, which has descriptors of its own, and closes what it likes, in this process's memory.
 bool is_own_process() noexcept { return interrupted_hub() != nullptr || !detail::attached() || detail::this_carrier()->vfork_pid == 0; }
 
+// The number is about to mean something else, or nothing.
+void forget_number(int fd) noexcept {
+  if (hub* h = own_hub())
+    forget_everywhere(*h, fd);
+  else
+    forget_everywhere(fd);
+}
+
 }  // namespace
 
 door_answer on_close(door_frame* f, long) noexcept {
   const int fd = static_cast<int>(f->rdi);
   if (is_ours(fd) && is_own_process()) return made(-EBADF);
-  if (hub* h = own_hub()) {
-    forget_everywhere(*h, fd);
-  } else {
-    forget_everywhere(fd);
-  }
+  forget_number(fd);
   return pass_on;
 }
 
@@ -70,11 +74,7 @@ door_answer on_dup_to(door_frame* f, long) noexcept {
     // dup2(2) may answer so when the number is being given out elsewhere, which it is.
     if (h == nullptr || make_way(*h, to) != 0) return made(-EBUSY);
   }
-  if (hub* h = own_hub()) {
-    forget_everywhere(*h, to);
-  } else {
-    forget_everywhere(to);
-  }
+  forget_number(to);
   return pass_on;
 }
 

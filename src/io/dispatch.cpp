@@ -1,26 +1,19 @@
 #include "io/dispatch.hpp"
 
-#include <cerrno>
+#include <ctime>
 
 #include "io/descriptors.hpp"
 #include "io/door.hpp"
 #include "io/fd_facts.hpp"
+#include "io/frame_words.hpp"
 #include "io/handlers.hpp"
 #include "io/ops.hpp"
-#include "sys/clock.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::io {
 namespace {
 
 constexpr caller door = caller::door;
-
-template <class T>
-T* pointer(long word) noexcept {
-  return reinterpret_cast<T*>(word);
-}
-int number(long word) noexcept { return static_cast<int>(word); }
-std::size_t size(long word) noexcept { return static_cast<std::size_t>(word); }
 
 // A read of a file on disk is the kernel's own; whether a number is one is remembered.
 bool never_waits(int fd) noexcept {

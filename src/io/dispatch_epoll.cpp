@@ -33,13 +33,8 @@ door_answer on_pwait(door_frame* f, long) noexcept {
 
 door_answer on_pwait2(door_frame* f, long) noexcept {
   if (company() == nullptr) return pass_on;
-  nanos limit = never;
-  if (f->r10 != 0) {
-    timespec t;
-    if (!copy_in(&t, reinterpret_cast<const void*>(f->r10), sizeof t)) return {-EFAULT, 0};
-    if (!valid(t)) return {-EINVAL, 0};
-    limit = length_of(t);
-  }
+  nanos limit;
+  if (const long error = take_limit(reinterpret_cast<const timespec*>(f->r10), limit); error != 0) return {error, 0};
   return wait(f, limit, reinterpret_cast<const void*>(f->r8), static_cast<std::size_t>(f->r9));
 }
 

@@ -1,21 +1,12 @@
 // Handlers and rows of calls on open files, locks and System V objects that know no readiness.
 #include "io/door.hpp"
-#include "io/fd_facts.hpp"
 #include "io/file_ops.hpp"
 #include "io/file_transfer.hpp"
+#include "io/frame_words.hpp"
 #include "io/ops.hpp"
 
 namespace weft::io {
 namespace {
-
-template <class T>
-T* pointer(long word) noexcept {
-  return reinterpret_cast<T*>(word);
-}
-int number(long word) noexcept { return static_cast<int>(word); }
-std::size_t size(long word) noexcept { return static_cast<std::size_t>(word); }
-
-offload_call whole(const door_frame* f, long nr) noexcept { return call_of(nr, f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9); }
 
 // pread64 and its kin, at an offset: only files on disk are ours, the rest fails or is at hand.
 door_answer transfer_at(door_frame* f, bool out, const iovec* parts, unsigned long count, long offset, int flags) noexcept {

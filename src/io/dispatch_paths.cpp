@@ -4,16 +4,13 @@
 
 #include "io/door.hpp"
 #include "io/file_ops.hpp"
-#include "io/mounts.hpp"
+#include "io/frame_words.hpp"
 #include "io/user_memory.hpp"
 
 namespace weft::io {
 namespace {
 
-int number(long word) noexcept { return static_cast<int>(word); }
 const char* path(long word) noexcept { return reinterpret_cast<const char*>(word); }
-
-offload_call whole(const door_frame* f, long nr) noexcept { return call_of(nr, f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9); }
 
 door_answer open_it(door_frame* f, long nr, int folder, const char* name, long flags) noexcept {
   long got = 1;

@@ -1,11 +1,9 @@
 // Handlers and rows of the calls about signals.
 #include "io/dispatch.hpp"
 
-#include <cerrno>
-
 #include "io/door.hpp"
 #include "io/signal_waits.hpp"
-#include "io/signals.hpp"
+#include "io/signal_actions.hpp"
 #include "sys/process_mark.hpp"
 #include "sys/syscall.hpp"
 

@@ -9,7 +9,6 @@
 #include "io/durations.hpp"
 #include "io/file_ops.hpp"
 #include "io/user_memory.hpp"
-#include "io/wait_fd.hpp"
 #include "poller/poller.hpp"
 
 namespace weft::io {
@@ -17,17 +16,6 @@ namespace {
 
 long wait_by_thread(hub& h, const offload_call& call, const char* reason, nanos deadline = never) noexcept {
   return offload(h, call, deadline, reason, offload_kind::waits);
-}
-
-// A time limit of a program: 0, and how long; or -errno.
-long take_limit(const timespec* limit, nanos& length) noexcept {
-  length = never;
-  if (limit == nullptr) return 0;
-  timespec t;
-  if (!copy_in(&t, limit, sizeof t)) return -EFAULT;
-  if (!valid(t)) return -EINVAL;
-  length = length_of(t);
-  return 0;
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "io/offload_worker.hpp"
 
-#include <cerrno>
 #include <csignal>
 #include <new>
 #include <sched.h>

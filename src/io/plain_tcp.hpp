@@ -1,4 +1,4 @@
-// Which descriptors are plain TCP streams: the only ones for which a short read proves that nothing is left (DESIGN.md). And which
+// Which descriptors are plain TCP streams: the only ones for which a short read proves that nothing is left. And which
 // are files, for which there is nothing to wait for.
 #pragma once
 

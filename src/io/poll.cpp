@@ -46,24 +46,19 @@ long poll(hub& h, pollfd* fds, unsigned long count, nanos limit) noexcept {
 }
 
 long ppoll(hub& h, pollfd* fds, unsigned long count, timespec* limit, const void* mask, std::size_t mask_size) noexcept {
-  timespec allowed{};
-  if (limit != nullptr && !copy_in(&allowed, limit, sizeof allowed)) return -EFAULT;
+  nanos length;
+  if (const long error = take_limit(limit, length); error != 0) return error;
   const auto look = [&] {
     timespec none{};
     return sys::raw(SYS_ppoll, fds, count, &none, mask, mask_size);
   };
-  if (!valid(allowed)) return -EINVAL;
-  const nanos length = limit == nullptr ? never : length_of(allowed);
   const nanos deadline = deadline_in(h, length);
   long found = look();
   if (found == 0 && length != 0) {
     const mask_watch signals(h, mask);
     found = poll_parked(h, fds, count, deadline, signals.fd(), "ppoll", look);
   }
-  if (limit != nullptr && (!is_ended(found) || found == signalled_for_good)) {
-    const timespec left = sys::to_timespec(left_until(h, deadline));
-    copy_out(limit, &left, sizeof left);
-  }
+  if (limit != nullptr && (!is_ended(found) || found == signalled_for_good)) give_left(h, deadline, limit);
   return found;
 }
 

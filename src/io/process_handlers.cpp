@@ -1,6 +1,5 @@
 // fork and its kin. A child with its own memory gets its own poller; a child in this memory (vfork, posix_spawn) must not touch
 // Weft's state, so everything it calls passes through.
-#include <cerrno>
 #include <csignal>
 #include <sched.h>
 

@@ -44,11 +44,10 @@ long recvmsg(hub& h, caller who, int fd, msghdr* message, int flags) noexcept {
 
 long recvmmsg(hub& h, caller who, int fd, mmsghdr* messages, unsigned count, int flags, timespec* limit) noexcept {
   const auto now_flags = static_cast<unsigned>(flags | MSG_DONTWAIT);
-  timespec allowed{};
   if ((flags & never_waiting_flags) != 0 || count == 0) return sys::raw(SYS_recvmmsg, fd, messages, count, flags, limit);
-  if (limit != nullptr && !copy_in(&allowed, limit, sizeof allowed)) return -EFAULT;
-  if (!valid(allowed)) return -EINVAL;
-  const nanos end = limit == nullptr ? never : deadline_in(h, length_of(allowed));
+  nanos length;
+  if (const long error = take_limit(limit, length); error != 0) return error;
+  const nanos end = deadline_in(h, length);
   park_rules rules(h, who, fd, side::receive);
   unsigned done = 0;
   // recvmmsg(2): the limit is looked at after a datagram has come, not while none does; what came before an error is the answer.
@@ -63,10 +62,7 @@ long recvmmsg(hub& h, caller who, int fd, mmsghdr* messages, unsigned count, int
     if (flags & MSG_WAITFORONE) break;
     if (end != never && detail::now(h) >= end) break;
   }
-  if (limit != nullptr) {
-    const timespec left = sys::to_timespec(left_until(h, end));
-    copy_out(limit, &left, sizeof left);
-  }
+  if (limit != nullptr) give_left(h, end, limit);
   return static_cast<long>(done);
 }
 

@@ -140,19 +140,14 @@ long select(hub& h, int count, void* in, void* out, void* except, timeval* limit
 }
 
 long pselect(hub& h, int count, void* in, void* out, void* except, timespec* limit, const void* mask) noexcept {
-  timespec allowed{};
-  if (limit != nullptr && !copy_in(&allowed, limit, sizeof allowed)) return -EFAULT;
-  if (!valid(allowed)) return -EINVAL;
+  nanos length;
+  if (const long error = take_limit(limit, length); error != 0) return error;
   kernel_mask given{};
   if (mask != nullptr && !copy_in(&given, mask, sizeof given)) return -EFAULT;
-  const nanos length = limit == nullptr ? never : length_of(allowed);
   const nanos deadline = deadline_in(h, length);
   const bool masked = mask != nullptr && given.mask != nullptr;
   const long found = select_until(h, count, {in, out, except}, length, masked ? &given : nullptr);
-  if (limit != nullptr && (!is_ended(found) || found == signalled_for_good)) {
-    const timespec left = sys::to_timespec(left_until(h, deadline));
-    copy_out(limit, &left, sizeof left);
-  }
+  if (limit != nullptr && (!is_ended(found) || found == signalled_for_good)) give_left(h, deadline, limit);
   return found;
 }
 

@@ -50,10 +50,9 @@ long sigsuspend(hub& h, const void* mask, std::size_t size) noexcept {
 long sigtimedwait(hub& h, const void* set, void* info, const timespec* limit, std::size_t size) noexcept {
   const timespec none{};
   if (size != 8) return sys::raw(SYS_rt_sigtimedwait, set, info, &none, size);
-  timespec allowed{};
-  if (!readable(set, 8) || (limit != nullptr && !copy_in(&allowed, limit, sizeof allowed))) return -EFAULT;
-  if (!valid(allowed)) return -EINVAL;
-  const nanos length = limit == nullptr ? never : length_of(allowed);
+  if (!readable(set, 8)) return -EFAULT;
+  nanos length;
+  if (const long error = take_limit(limit, length); error != 0) return error;
   const auto take = [&] { return sys::raw(SYS_rt_sigtimedwait, set, info, &none, size); };
   long got = take();
   if (got != -EAGAIN || length == 0) return got;

@@ -30,11 +30,7 @@ long clock_nanosleep(hub& h, int clock, int flags, const timespec* wanted, times
   if ((flags & TIMER_ABSTIME) == 0) {
     const nanos deadline = deadline_in(h, length_of(t));
     const long slept = sleep_until(h, deadline);
-    if (slept == signalled_for_good && left != nullptr) {
-      const timespec rest = sys::to_timespec(left_until(h, deadline));
-      if (!copy_out(left, &rest, sizeof rest)) return -EFAULT;
-    }
-    return slept;
+    return slept == signalled_for_good && left != nullptr && !give_left(h, deadline, left) ? -EFAULT : slept;
   }
   // Another clock than the hub's: what is left on it is slept, and looked at again, for that clock can be set.
   for (;;) {

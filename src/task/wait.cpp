@@ -3,6 +3,8 @@
 // A handler cannot co_await: what was thrown is kept, dealt with behind the handler, and thrown again.
 #include "weft/task/wait.hpp"
 
+#include "core/hub_state.hpp"
+
 namespace weft::detail {
 namespace {
 
@@ -12,16 +14,6 @@ public:
   explicit stop_operation(completion_view what) : join_operation(what, "cancelling") { uncancellable = true; }
   bool await_ready() const noexcept { return false; }
 };
-
-bool is_cancelled(const std::exception_ptr& e) {
-  try {
-    std::rethrow_exception(e);
-  } catch (const cancelled&) {
-    return true;
-  } catch (...) {
-    return false;
-  }
-}
 
 }  // namespace
 
@@ -55,7 +47,7 @@ task<> gather_all(std::span<const waitable_ref> items, std::span<const waitable_
     failure = std::current_exception();
   }
   if (failure == nullptr) co_return;
-  if (is_cancelled(failure))
+  if (core::is_cancelled(failure))
     for (const waitable_ref& item : items)
       if (!item.done()) item.cancel();
   co_await stop_all(own);
@@ -71,7 +63,7 @@ task<> wait_or_cancel_late(waitable_ref what, nanos deadline) {
     failure = std::current_exception();
   }
   if (failure != nullptr) {
-    if (is_cancelled(failure) && what.cancel()) co_await stop_all({&what, 1});
+    if (core::is_cancelled(failure) && what.cancel()) co_await stop_all({&what, 1});
     std::rethrow_exception(failure);
   }
   if (!what.cancel()) throw timeout_error();

@@ -1,8 +1,6 @@
 // System calls as a rewritten site makes them: the handler first, the kernel's own instruction when it passes.
 #pragma once
 
-#include <type_traits>
-
 #include "io/dispatch.hpp"
 #include "sys/syscall.hpp"
 #include "weft/fiber.hpp"
@@ -18,22 +16,12 @@ inline const weft::io::door_entry* site_row(long nr) {
   return found;
 }
 
-template <class T>
-long site_word(T value) {
-  if constexpr (std::is_null_pointer_v<T>)
-    return 0;
-  else if constexpr (std::is_pointer_v<T>)
-    return reinterpret_cast<long>(value);
-  else
-    return static_cast<long>(value);
-}
-
 // Whether the last call of this thread went to the kernel as it was.
 inline thread_local bool site_passed = false;
 
 template <class... Args>
 long site_call(long nr, Args... args) {
-  long words[6] = {site_word(args)...};
+  long words[6] = {weft::sys::detail::word(args)...};
   weft::io::door_frame frame{words[0], words[1], words[2], words[3], words[4], words[5]};
   const weft::io::door_answer answer = site_row(nr)->handle.call(&frame, nr);
   site_passed = answer.pass != 0;
