@@ -21,13 +21,8 @@ weft_channel* weft_channel_create(size_t capacity) {
 void weft_channel_destroy(weft_channel* channel) { delete channel; }
 
 int weft_channel_send(weft_channel* channel, void* item, int64_t timeout) {
-  return guarded([&] {
-    if (timeout < 0)
-      channel->object.send(item);
-    else if (!(timeout == 0 ? channel->object.try_send(item) : channel->object.send_for(item, std::chrono::nanoseconds(timeout))))
-      return fail(ETIMEDOUT);
-    return 0;
-  });
+  auto& c = channel->object;
+  return timed(timeout, [&] { c.send(item); }, [&] { return c.try_send(item); }, [&](auto d) { return c.send_for(item, d); });
 }
 
 int weft_channel_receive(weft_channel* channel, void** item, int64_t timeout) {

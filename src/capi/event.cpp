@@ -26,12 +26,6 @@ int weft_event_clear(weft_event* event) {
 int weft_event_is_set(const weft_event* event) { return event->object.is_set() ? 1 : 0; }
 
 int weft_event_wait(weft_event* event, int64_t timeout) {
-  return guarded([&] {
-    if (timeout < 0) {
-      event->object.wait();
-    } else if (!(timeout == 0 ? event->object.is_set() : event->object.wait_for(std::chrono::nanoseconds(timeout)))) {
-      return fail(ETIMEDOUT);
-    }
-    return 0;
-  });
+  weft::event& e = event->object;
+  return timed(timeout, [&] { e.wait(); }, [&] { return e.is_set(); }, [&](auto d) { return e.wait_for(d); });
 }

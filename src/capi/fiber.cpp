@@ -1,5 +1,4 @@
 // weft.h: fibers. A weft_fiber is the fiber's control block, and a handle one reference to it.
-#include <cstring>
 
 #include "capi/body.hpp"
 #include "capi/guard.hpp"

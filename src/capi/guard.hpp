@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cerrno>
-#include <cstddef>
+#include <chrono>
 #include <cstdint>
 #include <type_traits>
 #include <utility>
@@ -36,6 +36,22 @@ auto guarded(F&& fn) {
   } catch (...) {
     return static_cast<number>(fail(errno_of_current_exception()));
   }
+}
+
+// A wait with a timeout of weft.h: `wait` for ever, `look` for 0, `within` a length else; ETIMEDOUT where those two say false.
+template <class Wait, class Look, class Within>
+int timed(std::int64_t timeout, Wait wait, Look look, Within within) {
+  return guarded([&] {
+    if (timeout < 0)
+      wait();
+    else if (!(timeout == 0 ? look() : within(std::chrono::nanoseconds(timeout))))
+      return fail(ETIMEDOUT);
+    return 0;
+  });
+}
+template <class Wait, class Within>
+int timed(std::int64_t timeout, Wait wait, Within within) {
+  return timed(timeout, wait, [&] { return within(std::chrono::nanoseconds(0)); }, within);
 }
 
 // fn() for a pointer, with exceptions as null.

@@ -22,11 +22,6 @@ int weft_latch_count_down(weft_latch* latch, size_t n) {
 }
 
 int weft_latch_wait(weft_latch* latch, int64_t timeout) {
-  return guarded([&] {
-    if (timeout < 0)
-      latch->object.wait();
-    else if (!(timeout == 0 ? latch->object.try_wait() : latch->object.wait_for(std::chrono::nanoseconds(timeout))))
-      return fail(ETIMEDOUT);
-    return 0;
-  });
+  weft::latch& l = latch->object;
+  return timed(timeout, [&] { l.wait(); }, [&] { return l.try_wait(); }, [&](auto d) { return l.wait_for(d); });
 }

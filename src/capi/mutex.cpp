@@ -20,14 +20,8 @@ weft_mutex* weft_mutex_create(void) {
 void weft_mutex_destroy(weft_mutex* mutex) { delete mutex; }
 
 int weft_mutex_lock(weft_mutex* mutex, int64_t timeout) {
-  return guarded([&] {
-    if (timeout < 0) {
-      mutex->object.lock();
-    } else if (!(timeout == 0 ? mutex->object.try_lock() : mutex->object.try_lock_for(std::chrono::nanoseconds(timeout)))) {
-      return fail(ETIMEDOUT);
-    }
-    return 0;
-  });
+  weft::mutex& m = mutex->object;
+  return timed(timeout, [&] { m.lock(); }, [&] { return m.try_lock(); }, [&](auto d) { return m.try_lock_for(d); });
 }
 
 int weft_mutex_unlock(weft_mutex* mutex) {
@@ -41,19 +35,15 @@ weft_condition* weft_condition_create(void) {
 void weft_condition_destroy(weft_condition* condition) { delete condition; }
 
 int weft_condition_wait(weft_condition* condition, weft_mutex* mutex, int64_t timeout) {
-  return guarded([&] {
-    // The caller's lock, which stays the caller's however the wait ends.
-    struct lent {
-      std::unique_lock<weft::mutex> lock;
-      explicit lent(weft::mutex& m) : lock(m, std::adopt_lock) {}
-      ~lent() { lock.release(); }
-    } held(mutex->object);
-    if (timeout < 0)
-      condition->object.wait(held.lock);
-    else if (condition->object.wait_for(held.lock, std::chrono::nanoseconds(timeout)) == std::cv_status::timeout)
-      return fail(ETIMEDOUT);
-    return 0;
-  });
+  // The caller's lock, which stays the caller's however the wait ends.
+  struct lent {
+    std::unique_lock<weft::mutex> lock;
+    explicit lent(weft::mutex& m) : lock(m, std::adopt_lock) {}
+    ~lent() { lock.release(); }
+  } held(mutex->object);
+  weft::condition_variable& c = condition->object;
+  return timed(
+      timeout, [&] { c.wait(held.lock); }, [&](auto d) { return c.wait_for(held.lock, d) == std::cv_status::no_timeout; });
 }
 
 int weft_condition_notify(weft_condition* condition, size_t count) {

@@ -37,23 +37,11 @@ int weft_pool_spawn(weft_pool* pool, weft_fiber** fiber, void* (*fn)(void*), voi
 }
 
 int weft_pool_join(weft_pool* pool, int64_t timeout) {
-  return guarded([&] {
-    if (timeout < 0)
-      pool->object.join();
-    else if (!pool->object.join(std::chrono::nanoseconds(timeout)))
-      return fail(ETIMEDOUT);
-    return 0;
-  });
+  return timed(timeout, [&] { pool->object.join(); }, [&](auto d) { return pool->object.join(d); });
 }
 
 int weft_pool_kill(weft_pool* pool, int64_t timeout) {
-  return guarded([&] {
-    if (timeout < 0)
-      pool->object.kill();
-    else if (!pool->object.kill(std::chrono::nanoseconds(timeout)))
-      return fail(ETIMEDOUT);
-    return 0;
-  });
+  return timed(timeout, [&] { pool->object.kill(); }, [&](auto d) { return pool->object.kill(d); });
 }
 
 size_t weft_pool_size(const weft_pool* pool) { return pool->object.size(); }

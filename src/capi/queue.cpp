@@ -73,11 +73,7 @@ int weft_queue_put(weft_queue* queue, void* item, int64_t timeout) {
   return guarded([&] {
     return queue->visit([&](auto& q) {
       auto one = made(q, *queue, item);
-      if (timeout < 0)
-        q.put(one);
-      else if (!(timeout == 0 ? q.try_put(one) : q.put_for(one, std::chrono::nanoseconds(timeout))))
-        return fail(ETIMEDOUT);
-      return 0;
+      return timed(timeout, [&] { q.put(one); }, [&] { return q.try_put(one); }, [&](auto d) { return q.put_for(one, d); });
     });
   });
 }
@@ -102,15 +98,7 @@ int weft_queue_task_done(weft_queue* queue) {
 }
 
 int weft_queue_join(weft_queue* queue, int64_t timeout) {
-  return guarded([&] {
-    return queue->visit([&](auto& q) {
-      if (timeout < 0)
-        q.join();
-      else if (!q.join_for(std::chrono::nanoseconds(timeout)))
-        return fail(ETIMEDOUT);
-      return 0;
-    });
-  });
+  return queue->visit([&](auto& q) { return timed(timeout, [&] { q.join(); }, [&](auto d) { return q.join_for(d); }); });
 }
 
 int weft_queue_close(weft_queue* queue) {

@@ -17,15 +17,8 @@ weft_semaphore* weft_semaphore_create(size_t permits) {
 void weft_semaphore_destroy(weft_semaphore* semaphore) { delete semaphore; }
 
 int weft_semaphore_acquire(weft_semaphore* semaphore, int64_t timeout) {
-  return guarded([&] {
-    weft::semaphore& s = semaphore->object;
-    if (timeout < 0) {
-      s.acquire();
-    } else if (!(timeout == 0 ? s.try_acquire() : s.try_acquire_for(std::chrono::nanoseconds(timeout)))) {
-      return fail(ETIMEDOUT);
-    }
-    return 0;
-  });
+  weft::semaphore& s = semaphore->object;
+  return timed(timeout, [&] { s.acquire(); }, [&] { return s.try_acquire(); }, [&](auto d) { return s.try_acquire_for(d); });
 }
 
 int weft_semaphore_release(weft_semaphore* semaphore, size_t permits) {

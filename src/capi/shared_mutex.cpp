@@ -23,25 +23,14 @@ weft_rwlock* weft_rwlock_create(void) {
 void weft_rwlock_destroy(weft_rwlock* lock) { delete lock; }
 
 int weft_rwlock_read(weft_rwlock* lock, int64_t timeout) {
-  return guarded([&] {
-    weft::shared_mutex& m = lock->object;
-    if (timeout < 0)
-      m.lock_shared();
-    else if (!(timeout == 0 ? m.try_lock_shared() : m.try_lock_shared_for(std::chrono::nanoseconds(timeout))))
-      return fail(ETIMEDOUT);
-    return 0;
-  });
+  weft::shared_mutex& m = lock->object;
+  return timed(
+      timeout, [&] { m.lock_shared(); }, [&] { return m.try_lock_shared(); }, [&](auto d) { return m.try_lock_shared_for(d); });
 }
 
 int weft_rwlock_write(weft_rwlock* lock, int64_t timeout) {
-  return guarded([&] {
-    weft::shared_mutex& m = lock->object;
-    if (timeout < 0)
-      m.lock();
-    else if (!(timeout == 0 ? m.try_lock() : m.try_lock_for(std::chrono::nanoseconds(timeout))))
-      return fail(ETIMEDOUT);
-    return 0;
-  });
+  weft::shared_mutex& m = lock->object;
+  return timed(timeout, [&] { m.lock(); }, [&] { return m.try_lock(); }, [&](auto d) { return m.try_lock_for(d); });
 }
 
 int weft_rwlock_unlock(weft_rwlock* lock) {
