@@ -64,6 +64,8 @@ long must(const char *what, int line, long result);
 /* What an opaque call made of errno: its name, "0" when there was none. */
 const char *error_name(int error);
 
+/* The letter that the kernel has for what a thread of this process does (S: it sleeps); 0: there is none. */
+char state_of(pid_t tid);
 /* Pointers that no page stands behind; the compiler cannot know. */
 void *bad(void);
 /* `size` bytes of which the kernel may read, not write. */

@@ -6,18 +6,6 @@
 
 #include "scene.h"
 
-int tcp_listener(struct sockaddr_in *at, int backlog) {
-  memset(at, 0, sizeof *at);
-  at->sin_family = AF_INET;
-  at->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof *at;
-  const int fd = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));
-  MUST(bind(fd, (struct sockaddr *)at, size));
-  MUST(listen(fd, backlog));
-  MUST(getsockname(fd, (struct sockaddr *)at, &size));
-  return fd;
-}
-
 int tcp_refusing(struct sockaddr_in *at) {
   memset(at, 0, sizeof *at);
   at->sin_family = AF_INET;
@@ -26,6 +14,12 @@ int tcp_refusing(struct sockaddr_in *at) {
   const int fd = (int)MUST(socket(AF_INET, SOCK_STREAM, 0));
   MUST(bind(fd, (struct sockaddr *)at, size));
   MUST(getsockname(fd, (struct sockaddr *)at, &size));
+  return fd;
+}
+
+int tcp_listener(struct sockaddr_in *at, int backlog) {
+  const int fd = tcp_refusing(at);
+  MUST(listen(fd, backlog));
   return fd;
 }
 

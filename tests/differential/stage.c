@@ -117,17 +117,6 @@ void join(part *p) {
   if ((fiber_spawn != NULL ? fiber_join(p->fiber, NULL) : pthread_join(p->thread, NULL)) != 0) abort();
 }
 
-static char state_of(pid_t tid) {
-  char name[64], text[400] = "";
-  snprintf(name, sizeof name, "/proc/self/task/%d/stat", (int)tid);
-  const int fd = open(name, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  if (read(fd, text, sizeof text - 1) < 0) text[0] = 0;
-  close(fd);
-  const char *at = strrchr(text, ')');
-  return at != NULL && at[1] != 0 ? at[2] : 0;
-}
-
 /* Whether the thread sleeps in the kernel; looked at three times alike, for it may do so for a moment on its way. */
 static void await_sleep(volatile const pid_t *tid, volatile const int *over) {
   for (int alike = 0; alike < 3 && !*over;) {

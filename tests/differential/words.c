@@ -1,4 +1,5 @@
-/* What every stage says in the same words, and what scenes are handed by way of memory. `say` is the stage's own. */
+/* What every stage says in the same words, what it sees of threads, and what scenes are handed by way of memory. `say` is the stage's
+ * own. */
 #include <sys/mman.h>
 
 #include "scene.h"
@@ -45,4 +46,15 @@ char *bytes(size_t size, int fill) {
   if (at == NULL) abort();
   memset(at, fill, size);
   return at; /* the process ends with the scene */
+}
+
+char state_of(pid_t tid) {
+  char name[64], text[400] = "";
+  snprintf(name, sizeof name, "/proc/self/task/%d/stat", (int)tid);
+  const int fd = open(name, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  if (read(fd, text, sizeof text - 1) < 0) text[0] = 0;
+  close(fd);
+  const char *at = strrchr(text, ')');
+  return at != NULL && at[1] != 0 ? at[2] : 0;
 }

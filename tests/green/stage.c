@@ -79,17 +79,6 @@ pid_t tid_of(pthread_t thread) {
   return t->tid;
 }
 
-static char state_of(pid_t tid) {
-  char name[64], text[400] = "";
-  snprintf(name, sizeof name, "/proc/self/task/%d/stat", (int)tid);
-  const int fd = open(name, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return 0;
-  if (read(fd, text, sizeof text - 1) < 0) text[0] = 0;
-  close(fd);
-  const char *at = strrchr(text, ')');
-  return at != NULL && at[1] != 0 ? at[2] : 0;
-}
-
 /* Natively the kernel tells; looked at three times alike, for a thread may sleep for a moment on its way. One that is over has no state. */
 static void await_sleep(pid_t tid) {
   for (int alike = 0; alike < 3;) {

@@ -18,6 +18,15 @@ using namespace std::chrono_literals;
 using weft::greenlet;
 using weft::greenlet_value;
 
+namespace {
+
+struct at_end {
+  bool& flag;
+  ~at_end() { flag = true; }
+};
+
+}  // namespace
+
 TEST_CASE("two greenlets switch to each other, and values travel both ways") {
   std::string log;
   greenlet a, b;
@@ -121,12 +130,8 @@ TEST_CASE("throw_in: into a suspended one, past one that has not begun, past dea
 
 TEST_CASE("greenlet_exit ends a greenlet and is no failure; its destructors run") {
   bool unwound = false;
-  struct mark {
-    bool& flag;
-    ~mark() { flag = true; }
-  };
   greenlet g([&, main = greenlet::current()] {
-    mark m{unwound};
+    at_end m{unwound};
     main.switch_to();
   });
   g.switch_to();
@@ -183,13 +188,9 @@ TEST_CASE("an exception that is thrown into one that has not begun goes to its p
 
 TEST_CASE("a suspended greenlet without handles ends at once") {
   bool unwound = false;
-  struct mark {
-    bool& flag;
-    ~mark() { flag = true; }
-  };
   {
     greenlet g([&, main = greenlet::current()] {
-      mark m{unwound};
+      at_end m{unwound};
       main.switch_to(1);
     });
     CHECK(g.switch_to().as<int>() == 1);
@@ -200,7 +201,7 @@ TEST_CASE("a suspended greenlet without handles ends at once") {
   unwound = false;
   auto held = std::make_unique<greenlet>();
   *held = greenlet([&, main = greenlet::current()] {
-    mark m{unwound};
+    at_end m{unwound};
     held.reset();
     main.switch_to(2);
   });
@@ -297,10 +298,7 @@ TEST_CASE("a thread without a hub has greenlets, and ends those that it leaves b
   std::unique_ptr<greenlet> kept;
   std::thread([&] {
     kept = std::make_unique<greenlet>([&, main = greenlet::current()] {
-      struct mark {
-        bool& flag;
-        ~mark() { flag = true; }
-      } m{unwound};
+      at_end m{unwound};
       main.switch_to(4);
     });
     CHECK(kept->switch_to().as<int>() == 4);

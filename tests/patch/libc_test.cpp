@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "patch/patch.hpp"
+#include "pipe_pair.hpp"
 #include "sys/syscall.hpp"
 
 using namespace weft::patch;
@@ -88,15 +89,6 @@ struct with_handler {
     set_handler(n, h);
   }
   ~with_handler() { set_handler(nr, nullptr); }
-};
-
-struct pipe_pair {
-  int ends[2];
-  pipe_pair() { REQUIRE(pipe(ends) == 0); }
-  ~pipe_pair() {
-    close(ends[0]);
-    close(ends[1]);
-  }
 };
 
 }  // namespace

@@ -20,6 +20,7 @@
 
 #include "child.hpp"
 #include "patch/patch.hpp"
+#include "pipe_pair.hpp"
 #include "sys/syscall.hpp"
 
 using namespace weft::patch;
@@ -68,15 +69,6 @@ private:
   F body_;
   std::atomic<pid_t> tid_{0};
   std::thread thread_;
-};
-
-struct pipe_pair {
-  int ends[2];
-  pipe_pair() { REQUIRE(pipe(ends) == 0); }
-  ~pipe_pair() {
-    close(ends[0]);
-    close(ends[1]);
-  }
 };
 
 }  // namespace

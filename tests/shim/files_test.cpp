@@ -73,7 +73,7 @@ struct outcome {
   long result = -2;
   int error = 0;
 };
-outcome waits_until(const std::function<long()>& call, const std::function<void()>& end_it) {
+outcome waits_until(const std::function<long()>& call, const std::function<void(weft::fiber<>&)>& end_it) {
   outcome o;
   const auto parks = weft::this_hub().stats().parks;
   auto f = weft::spawn([&] {
@@ -84,23 +84,15 @@ outcome waits_until(const std::function<long()>& call, const std::function<void(
   weft::testing::wait_all_blocked();
   CHECK_FALSE(f.done());
   CHECK(weft::this_hub().stats().parks > parks);
-  end_it();
+  end_it(f);
   f.join();
   return o;
 }
-// The same, cancelled.
+outcome waits_until(const std::function<long()>& call, const std::function<void()>& end_it) {
+  return waits_until(call, [&](weft::fiber<>&) { end_it(); });
+}
 outcome cancelled(const std::function<long()>& call) {
-  outcome o;
-  auto f = weft::spawn([&] {
-    errno = 0;
-    o.result = call();
-    o.error = errno;
-  });
-  weft::testing::wait_all_blocked();
-  CHECK_FALSE(f.done());
-  f.cancel();
-  f.join();
-  return o;
+  return waits_until(call, [](weft::fiber<>& f) { f.cancel(); });
 }
 
 // In a fiber, so that calls are Weft's business.

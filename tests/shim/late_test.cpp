@@ -9,19 +9,11 @@
 #include <cstdlib>
 #include <thread>
 
+#include "pipe_pair.hpp"
+
 namespace {
 
 std::atomic<int> about_to_wait{0}, stage{0};
-
-struct pipe_ends {
-  int in, out;
-  pipe_ends() {
-    int both[2];
-    REQUIRE(pipe(both) == 0);
-    in = both[0];
-    out = both[1];
-  }
-};
 
 using weft_fiber = void;
 int (*patch_all)();
@@ -50,18 +42,18 @@ void wait_for_stage(int wanted) {
 
 TEST_CASE("threads that are older than libweft.so make calls through its sites and run fibers") {
   REQUIRE(dlopen("libweft.so.0", RTLD_NOW | RTLD_NOLOAD) == nullptr);
-  pipe_ends for_read, for_poll;
+  pipe_pair for_read, for_poll;
   bool fine[5]{};
   int polled = -2, why = 0;
   std::thread reader([&] {
     char byte;
     ++about_to_wait;
-    if (read(for_read.in, &byte, 1) != 1) return;
+    if (read(for_read.ends[0], &byte, 1) != 1) return;
     wait_for_stage(2);
     fine[0] = fibers_work();
   });
   std::thread poller([&] {
-    pollfd one{for_poll.in, POLLIN, 0};
+    pollfd one{for_poll.ends[0], POLLIN, 0};
     ++about_to_wait;
     polled = poll(&one, 1, -1);
     why = errno;
@@ -77,7 +69,7 @@ TEST_CASE("threads that are older than libweft.so make calls through its sites a
     wait_for_stage(2);
     std::thread([&] { fine[2] = fibers_work(); }).join();
     char byte;
-    fine[3] = read(for_read.in, &byte, 1) == 1;
+    fine[3] = read(for_read.ends[0], &byte, 1) == 1;
   });
   while (about_to_wait.load() < 4) std::this_thread::yield();
   for (int k = 0; k < 100; ++k) std::this_thread::yield();
@@ -98,8 +90,8 @@ TEST_CASE("threads that are older than libweft.so make calls through its sites a
   CHECK(fine[4]);
   CHECK(patch_all() > 0);
   stage = 2;
-  CHECK(write(for_read.out, "yz", 2) == 2);
-  CHECK(write(for_poll.out, "x", 1) == 1);
+  CHECK(write(for_read.ends[1], "yz", 2) == 2);
+  CHECK(write(for_poll.ends[1], "x", 1) == 1);
   reader.join();
   poller.join();
   creator.join();

@@ -13,24 +13,11 @@
 #include <weft/weft.hpp>
 
 #include "child.hpp"
+#include "pipe_pair.hpp"
 
 using namespace std::chrono_literals;
 
 namespace {
-
-struct pipe_ends {
-  int in, out;
-  pipe_ends() {
-    int both[2];
-    REQUIRE(pipe(both) == 0);
-    in = both[0];
-    out = both[1];
-  }
-  ~pipe_ends() {
-    close(in);
-    close(out);
-  }
-};
 
 struct flag_at_exit {
   std::atomic<bool>& flag;
@@ -48,11 +35,11 @@ extern "C" [[gnu::noinline, gnu::visibility("default")]] long reads_deep_inside(
 
 TEST_CASE("helper: the list of fibers" * doctest::skip()) {
   REQUIRE(weft::patch_all().sites_patched > 0);
-  pipe_ends p;
-  auto reader = weft::spawn({.name = "reader"}, [&] { return reads_deep_inside(p.in); });
+  pipe_pair p;
+  auto reader = weft::spawn({.name = "reader"}, [&] { return reads_deep_inside(p.ends[0]); });
   weft::this_fiber::yield();
   weft::print_run_info();
-  CHECK(::write(p.out, "x", 1) == 1);
+  CHECK(::write(p.ends[1], "x", 1) == 1);
   CHECK(reader.get() == 1);
 }
 
@@ -81,7 +68,7 @@ TEST_CASE("backtrace() in a signal handler that interrupts a thread waiting in i
   REQUIRE(weft::patch_all().sites_patched > 0);
   void* load_libgcc[4];
   backtrace(load_libgcc, 4);
-  pipe_ends p;
+  pipe_pair p;
   struct sigaction action{}, before{};
   action.sa_handler = walk;
   action.sa_flags = SA_RESTART;
@@ -93,10 +80,10 @@ TEST_CASE("backtrace() in a signal handler that interrupts a thread waiting in i
       std::this_thread::sleep_for(1ms);
       pthread_kill(main, SIGUSR1);
     } while (!seen_caller);
-    CHECK(::write(p.out, "x", 1) == 1);
+    CHECK(::write(p.ends[1], "x", 1) == 1);
     done = true;
   });
-  CHECK(reads_deep_inside(p.in) == 1);
+  CHECK(reads_deep_inside(p.ends[0]) == 1);
   sender.join();
   sigaction(SIGUSR1, &before, nullptr);
   CHECK(walked > 3);
@@ -105,12 +92,12 @@ TEST_CASE("backtrace() in a signal handler that interrupts a thread waiting in i
 
 TEST_CASE("pthread_cancel ends a thread whose main fiber is parked in a site, and runs its destructors") {
   REQUIRE(weft::patch_all().sites_patched > 0);
-  pipe_ends p;
+  pipe_pair p;
   std::atomic<bool> waits = false, unwound = false;
   struct argument {
     int fd;
     std::atomic<bool>&waits, &unwound;
-  } a{p.in, waits, unwound};
+  } a{p.ends[0], waits, unwound};
   pthread_t t;
   REQUIRE(pthread_create(&t, nullptr, [](void* at) -> void* {
             auto& arg = *static_cast<argument*>(at);
@@ -132,14 +119,14 @@ TEST_CASE("pthread_cancel ends a thread whose main fiber is parked in a site, an
 
 TEST_CASE("pthread_exit in a thread with parked fibers ends it") {
   REQUIRE(weft::patch_all().sites_patched > 0);
-  pipe_ends p;
+  pipe_pair p;
   pthread_t t;
   REQUIRE(pthread_create(&t, nullptr, [](void* at) -> void* {
             const int fd = *static_cast<int*>(at);
             weft::spawn({.name = "parked"}, [fd] { reads_deep_inside(fd); });
             weft::this_fiber::yield();
             pthread_exit(reinterpret_cast<void*>(5));
-          }, &p.in) == 0);
+          }, &p.ends[0]) == 0);
   void* how = nullptr;
   CHECK(pthread_join(t, &how) == 0);
   CHECK(how == reinterpret_cast<void*>(5));

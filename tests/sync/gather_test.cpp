@@ -14,18 +14,10 @@
 #include <weft/timer.hpp>
 #include <weft/wait_for.hpp>
 
+#include "sleeper.hpp"
+
 using namespace std::chrono_literals;
 using weft::this_fiber::sleep_for;
-
-namespace {
-weft::fiber<int> sleeper(int seconds, bool fails = false) {
-  return weft::spawn([=] {
-    sleep_for(std::chrono::seconds(seconds));
-    if (fails) throw std::runtime_error("failed");
-    return seconds;
-  });
-}
-}  // namespace
 
 TEST_CASE("results come in the order of the arguments, whatever their types and kinds") {
   weft::testing::virtual_clock clock;

@@ -14,17 +14,12 @@
 #include <weft/wait.hpp>
 #include <weft/wait_for.hpp>
 
+#include "sleeper.hpp"
+
 using namespace std::chrono_literals;
 using weft::this_fiber::sleep_for;
 
 namespace {
-weft::fiber<int> sleeper(int seconds, bool fails = false) {
-  return weft::spawn([=] {
-    sleep_for(std::chrono::seconds(seconds));
-    if (fails) throw std::runtime_error("failed");
-    return seconds;
-  });
-}
 std::vector<int> values(const std::vector<weft::fiber<int>>& fibers) {
   std::vector<int> all;
   for (const auto& f : fibers) all.push_back(f.get());

@@ -1,28 +1,20 @@
 /* pthread_cancel, deferred and asynchronous, in every kind of wait. */
 #include <mqueue.h>
-#include <semaphore.h>
 #include <stdatomic.h>
-#include <sys/epoll.h>
 #include <sys/msg.h>
-#include <sys/select.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 
-#include "../green.h"
+#include "../calls.h"
 
 #define GROUP "cancel"
 
-static int pair[2], full[2], listener, queue;
-static sem_t semaphore;
+static int listener, queue;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t condition = PTHREAD_COND_INITIALIZER;
 static pthread_t sleeper;
 static const char *fifo_name;
-static char data[65536];
 
-static void in_read(void) { char c; QUIETLY(read(pair[0], &c, 1)); }
 static void in_readv(void) { char c; struct iovec v = {&c, 1}; QUIETLY(readv(pair[0], &v, 1)); }
-static void in_recv(void) { char c; recv(pair[0], &c, 1, 0); }
 static void in_recvmsg(void) {
   char c;
   struct iovec v = {&c, 1};
@@ -30,24 +22,9 @@ static void in_recvmsg(void) {
   recvmsg(pair[0], &m, 0);
 }
 static void in_accept(void) { accept(listener, NULL, NULL); }
-static void in_poll(void) { struct pollfd p = {pair[0], POLLIN, 0}; poll(&p, 1, -1); }
-static void in_select(void) {
-  fd_set set;
-  FD_ZERO(&set);
-  FD_SET(pair[0], &set);
-  select(pair[0] + 1, &set, NULL, NULL, NULL);
-}
-static void in_epoll(void) {
-  struct epoll_event e = {.events = EPOLLIN};
-  const int set = epoll_create1(0);
-  epoll_ctl(set, EPOLL_CTL_ADD, pair[0], &e);
-  epoll_wait(set, &e, 1, -1);
-}
 static void in_sleep(void) { sleep(100); }
 static void in_nanosleep(void) { const struct timespec t = {100, 0}; nanosleep(&t, NULL); }
 static void in_clock_nanosleep(void) { const struct timespec t = {100, 0}; clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL); }
-static void in_pause(void) { pause(); }
-static void in_sigsuspend(void) { sigset_t none; sigemptyset(&none); sigsuspend(&none); }
 static void in_sigwait(void) { sigset_t set; int sig; sigemptyset(&set); sigaddset(&set, SIGUSR2); sigwait(&set, &sig); }
 static void in_sigtimedwait(void) {
   const struct timespec t = {100, 0};
@@ -56,11 +33,8 @@ static void in_sigtimedwait(void) {
   sigaddset(&set, SIGUSR2);
   sigtimedwait(&set, NULL, &t);
 }
-static void in_sem_wait(void) { sem_wait(&semaphore); }
 static void in_sem_timedwait(void) { const struct timespec t = from_now(CLOCK_REALTIME, 100000 * MS); sem_timedwait(&semaphore, &t); }
 static void in_join(void) { pthread_join(sleeper, NULL); }
-static void in_waitpid(void) { waitpid(-1, NULL, 0); }
-static void in_write(void) { for (;;) QUIETLY(write(full[1], data, sizeof data)); }
 static void in_send(void) { for (;;) send(pair[0], data, sizeof data, 0); }
 static void in_msgrcv(void) { struct { long type; char text[8]; } m; msgrcv(queue, &m, 8, 0, 0); }
 static void in_open(void) { open(fifo_name, O_RDONLY); }

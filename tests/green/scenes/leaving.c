@@ -1,17 +1,11 @@
 /* Calls that a thread waits in and never comes back to: a handler jumps out, ends the thread, or ends the process. What the call held must
  * be given back: the descriptor serves the next one, no byte and no wake is lost. */
-#include <semaphore.h>
 #include <setjmp.h>
-#include <sys/epoll.h>
-#include <sys/select.h>
-#include <sys/wait.h>
 
-#include "../green.h"
+#include "../calls.h"
 
 #define GROUP "leaving"
 
-static int pair[2], full[2];
-static sem_t semaphore;
 static __thread sigjmp_buf out;
 
 static void jump(int sig) {
@@ -24,34 +18,7 @@ static void handle(int sig, void (*handler)(int)) {
   MUST(sigaction(sig, &action, NULL));
 }
 
-static void in_read(void) { char c; QUIETLY(read(pair[0], &c, 1)); }
-static void in_recv(void) { char c; recv(pair[0], &c, 1, 0); }
-static void in_poll(void) { struct pollfd p = {pair[0], POLLIN, 0}; poll(&p, 1, -1); }
-static void in_select(void) {
-  fd_set set;
-  FD_ZERO(&set);
-  FD_SET(pair[0], &set);
-  select(pair[0] + 1, &set, NULL, NULL, NULL);
-}
-static void in_epoll(void) {
-  struct epoll_event e = {.events = EPOLLIN};
-  const int set = epoll_create1(0);
-  epoll_ctl(set, EPOLL_CTL_ADD, pair[0], &e);
-  epoll_wait(set, &e, 1, -1);
-}
 static void in_nanosleep(void) { sleep(100); }
-static void in_pause(void) { pause(); }
-static void in_sigsuspend(void) {
-  sigset_t none;
-  sigemptyset(&none);
-  sigsuspend(&none);
-}
-static void in_sem_wait(void) { sem_wait(&semaphore); }
-static void in_write(void) {
-  static char data[65536];
-  for (;;) QUIETLY(write(full[1], data, sizeof data));
-}
-static void in_waitpid(void) { waitpid(-1, NULL, 0); }
 
 static const struct {
   const char *name;
