@@ -21,8 +21,7 @@ public:
   const std::string& error() const noexcept { return error_; }
   const patch::elf_image& image() const noexcept { return image_; }
 
-  // The names of functions that it takes from other objects.
-  const std::vector<std::string_view>& imports() const noexcept { return imports_; }
+  // Whether it takes this function from another object.
   bool needs(std::string_view name) const noexcept;
 
 private:

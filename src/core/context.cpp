@@ -10,8 +10,6 @@
 #include "core/hub.hpp"
 #include "core/switch.hpp"
 #include "core/vectors.hpp"
-#include "sys/mem.hpp"
-#include "sys/report.hpp"
 
 extern "C" {
 [[gnu::weak]] void __sanitizer_start_switch_fiber(void** fake_stack, const void* bottom, std::size_t size);

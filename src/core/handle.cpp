@@ -7,7 +7,6 @@
 
 #include "core/greenlet.hpp"
 #include "core/hub_state.hpp"
-#include "sys/report.hpp"
 #include "weft/cancel.hpp"
 #include "weft/fiber.hpp"
 

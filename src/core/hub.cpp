@@ -5,7 +5,6 @@
 
 #include "sys/clock.hpp"
 #include "sys/mem.hpp"
-#include "sys/syscall.hpp"
 #include "sys/usage.hpp"
 
 // The inbox's atomics are in code that TSan does not see: it is told of the order that they make.

@@ -1,7 +1,6 @@
 #include "core/overflow.hpp"
 
 #include <csignal>
-#include <cstdlib>
 #include <mutex>
 #include <ucontext.h>
 

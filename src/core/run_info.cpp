@@ -1,5 +1,4 @@
 // What all fibers of a hub are doing, as text. A suspended fiber's backtrace is taken by standing on its stack for a moment.
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <string>

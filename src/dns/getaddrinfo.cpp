@@ -1,6 +1,5 @@
 #include "dns/getaddrinfo.hpp"
 
-#include <algorithm>
 #include <cerrno>
 #include <exception>
 

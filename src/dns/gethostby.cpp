@@ -1,6 +1,5 @@
 #include "dns/gethostby.hpp"
 
-#include <algorithm>
 #include <cctype>
 #include <cerrno>
 #include <cstring>

@@ -1,7 +1,6 @@
 #include "dns/host_entry.hpp"
 
 #include <cstring>
-#include <memory>
 
 namespace weft::dns {
 

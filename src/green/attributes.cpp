@@ -4,7 +4,6 @@
 #include "green/names.hpp"
 #include "green/signals.hpp"
 #include "sys/mem.hpp"
-#include "sys/syscall.hpp"
 
 namespace weft::green {
 

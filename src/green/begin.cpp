@@ -9,7 +9,6 @@
 #include "io/futex.hpp"
 #include "patch/dispatch.hpp"
 #include "sys/features.hpp"
-#include "sys/mem.hpp"
 #include "sys/process_mark.hpp"
 #include "sys/report.hpp"
 #include "sys/syscall.hpp"

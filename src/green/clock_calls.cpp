@@ -10,7 +10,6 @@
 #include "io/user_memory.hpp"
 #include "io/wait_fd.hpp"
 #include "sys/clock.hpp"
-#include "sys/mem.hpp"
 #include "sys/syscall.hpp"
 
 namespace weft::green {

@@ -5,7 +5,6 @@
 #include <system_error>
 
 #include "core/hub_state.hpp"
-#include "core/stack_pool.hpp"
 #include "green/begin.hpp"
 #include "green/mode.hpp"
 #include "weft/detail/wait.hpp"

@@ -5,7 +5,6 @@
 // once, or not at all, as with the kernel's own list.
 #include <cerrno>
 #include <dirent.h>
-#include <fcntl.h>
 
 #include "green/caller.hpp"
 #include "green/proc_paths.hpp"

@@ -7,7 +7,6 @@
 #include "green/names.hpp"
 #include "green/signals.hpp"
 #include "io/signal_actions.hpp"
-#include "sys/clock.hpp"
 #include "sys/mem.hpp"
 #include "sys/syscall.hpp"
 

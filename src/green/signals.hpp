@@ -7,12 +7,12 @@
 // Handlers of the program's run in frames that the kernel built (signal_frame.cpp), with nothing blocked in the kernel for their sake: they
 // may park, be preempted, siglongjmp away, or end the thread. There are three such frames: the signal's own, when it interrupts
 // program code; the tick's, for a thread that was preempted; and one that the site's entry asks for when a call comes back with signals
-// due (patch/entry.S, `weft_patch_interrupted`), which is shown to the handler as a frame at the site itself. A frame is moved
+// due (patch/entry.S, `weft_patch_entry_interrupted`), which is shown to the handler as a frame at the site itself. A frame is moved
 // onto the thread's alternate stack where the handler wants it, and off the carrier's own one after a fault.
 //
-// What arrives while Weft's own code runs changes nothing of Weft's: it is noted (`arrivals`), the hub is woken, and the note is read when
-// Weft's structures are at rest.
-// Freestanding. Only the carrier comes here, but for `on_other_thread`.
+// What arrives while Weft's own code runs changes nothing of Weft's: it is noted (`note_arrival`), the hub is woken, and the note is read
+// when Weft's structures are at rest.
+// Freestanding. Only the carrier comes here, but for what signals to other OS threads do (`handle_elsewhere`).
 #pragma once
 
 #include <csignal>
@@ -85,7 +85,6 @@ void send_to_any(int number, const siginfo_t& info) noexcept;
 void send_on(siginfo_t& info, std::uint32_t to) noexcept;
 // Reads what was noted while Weft ran. For Weft's code at rest.
 void read_arrivals() noexcept;
-bool arrivals_waiting() noexcept;
 void drop_arrivals() noexcept;
 // In a forked child: whether this tells the hub of notes, which are the parent's.
 bool is_bell(core::remote_node* n) noexcept;

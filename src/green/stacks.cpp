@@ -1,6 +1,5 @@
 // The memory calls of green threads: what glibc maps as a thread's stack comes from the arena (stack_arena.hpp), and what is done to
 // such memory later is looked at on every thread.
-#include <cerrno>
 #include <linux/mman.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>

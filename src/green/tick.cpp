@@ -20,7 +20,6 @@
 #include "patch/dispatch.hpp"
 #include "patch/stop_handler.hpp"
 #include "sys/auxv.hpp"
-#include "sys/own_handlers.hpp"
 #include "sys/report.hpp"
 #include "sys/syscall.hpp"
 

@@ -2,7 +2,6 @@
 //
 // Other objects have other things at the same places, so nobody is named who is not there: an owner must be a fiber of the process, or
 // one of its threads. Condition variables, semaphores and events have no holder, and readers of a lock are only counted.
-#include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 

@@ -1,6 +1,5 @@
 // weft trace: makes the trace of a process that was killed, from what it recorded.
 #include <cerrno>
-#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <fcntl.h>

@@ -51,11 +51,6 @@ std::size_t terminal_width() {
   return ioctl(1, TIOCGWINSZ, &w) == 0 && w.ws_col > 0 ? w.ws_col : 0;
 }
 
-std::size_t terminal_height() {
-  winsize w{};
-  return ioctl(1, TIOCGWINSZ, &w) == 0 && w.ws_row > 0 ? w.ws_row : 0;
-}
-
 std::string table::text(std::size_t width, std::size_t most) const {
   const std::size_t columns = rows_.front().size();
   std::vector<std::size_t> wide(columns);

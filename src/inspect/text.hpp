@@ -18,7 +18,6 @@ std::string printable(std::string_view text);
 
 // Columns of a terminal that standard output is; 0: it is none.
 std::size_t terminal_width();
-std::size_t terminal_height();
 
 // Rows of words, each column as wide as its widest; the last one takes what is left and is cut there.
 class table {

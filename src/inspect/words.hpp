@@ -36,7 +36,6 @@ public:
   const hub* hub_that_holds(const fiber& f) const;
   const fiber* by_tid(std::uint32_t tid) const;
   const fiber* by_address(address at) const;
-  const fiber* current_of(const hub& h) const { return by_address(h.current); }
   // Where the kernel has the thread of a hub, when its fiber made a call that blocks all others; empty: it computes, or polls.
   std::string blocked_in(const hub& h) const;
   // "computes", "sleeps in read on 0 (pipe)".

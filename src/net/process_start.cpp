@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdexcept>
-#include <system_error>
 #include <unistd.h>
 
 #include "net/fail.hpp"

@@ -4,7 +4,6 @@
 
 #include <cerrno>
 #include <list>
-#include <system_error>
 #include <utility>
 #include <vector>
 

@@ -4,8 +4,6 @@
 #include <sys/auxv.h>
 #include <sys/stat.h>
 
-#include <string_view>
-
 #include "sys/features.hpp"
 #include "sys/syscall.hpp"
 

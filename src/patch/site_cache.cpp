@@ -5,7 +5,6 @@
 
 #include "patch/dispatch.hpp"
 #include "patch/window.hpp"
-#include "sys/mem.hpp"
 
 namespace weft::patch {
 namespace {

@@ -10,7 +10,6 @@
 
 #include "sync/signal_source.hpp"
 #include "sys/syscall.hpp"
-#include "weft/error.hpp"
 
 namespace weft::detail {
 namespace {

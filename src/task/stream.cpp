@@ -1,6 +1,5 @@
 // Streams for coroutines: the loops of net/stream.cpp around awaited calls. The bytes that were read ahead are the same, so that fibers and
 // tasks may take turns at one stream.
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>

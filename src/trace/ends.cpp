@@ -1,6 +1,5 @@
 #include "trace/ends.hpp"
 
-#include <cerrno>
 #include <csignal>
 #include <fcntl.h>
 #include <unistd.h>
@@ -10,7 +9,6 @@
 #include "green/end.hpp"
 #include "patch/dispatch.hpp"
 #include "sys/atomic.hpp"
-#include "sys/own_handlers.hpp"
 #include "sys/report.hpp"
 #include "sys/syscall.hpp"
 #include "trace/json.hpp"

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "core/hub_state.hpp"
-#include "core/overflow.hpp"
 #include "core/trace.hpp"
 #include "sys/clock.hpp"
 #include "sys/features.hpp"
