@@ -206,8 +206,8 @@ bool on_first_stack(std::uint64_t sp) noexcept {
 }
 
 // Below which address a frame for the interrupted code may lie. Code of a thread with an alternate stack may have its stack pointer
-// anywhere, as on Erlang's processes, whose stacks grow towards their heaps: what lies below is no room for anybody's frame. On a stack that
-// was made to be one, and where code makes a call, there is room.
+// anywhere, as on Erlang's processes, whose stacks grow towards their heaps: what lies below is no room for anybody's frame. On a stack
+// that was made to be one, and where code makes a call, there is room.
 std::uint64_t room_for_frame(const thread& t, const ucontext_t* u) noexcept {
   const particulars& s = more(t);
   const std::uint64_t sp = word(u, REG_RSP);
