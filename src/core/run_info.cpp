@@ -108,10 +108,14 @@ void tell_of_names(std::string& out) {
   }
 }
 
-std::string every_fiber(hub& h, const wait_targets& targets) {
+// `all_wait`: asked in the middle of a look for somebody to run, which may be made on the stack of a fiber that has ended.
+std::string every_fiber(hub& h, const wait_targets& targets, bool all_wait = false) {
   std::string out = std::to_string(h.live) + " fibers on this hub, " + std::to_string(h.timers.size()) + " timers, " +
                     std::to_string(h.fd_waiters) + " descriptor waits, poller " + h.poll->name() + "\n";
-  each_fiber(h, [&](fiber_base* f) { describe_fiber(h, f, targets, out); });
+  each_fiber(h, [&](fiber_base* f) {
+    if (all_wait && f->state == fiber_state::running && f->unlisted && !f->service) return;
+    describe_fiber(h, f, targets, out);
+  });
   tell_of_names(out);
   return out;
 }
@@ -132,7 +136,8 @@ void stuck(hub& h, bool certain) noexcept {
   try {
     std::string text = "weft: ";
     text += certain ? "deadlock" : "every fiber is parked, and only another OS thread could wake one";
-    text += ":\n" + run_info();
+    const wait_targets targets(h);
+    text += ":\n" + every_fiber(h, targets, true) + targets.circles();
     const std::string process = std::to_string(sys::raw(SYS_getpid));
     if (!certain) text += "`weft ps " + process + "` says who holds which lock, `weft bt " + process + "` where each stands\n";
     // Not by sys::report, which cuts: with many fibers the one to look for may be the last.

@@ -18,6 +18,7 @@ class WeftHub:
         self.ready_first = hub["ready_first"]
         self.pages = (hub["fds.pages"], hub["fds.page_count"])
         self.awaited_fds = hub["fd_waiters"]
+        self.sleeping = hub["sleeping"] != 0
 
 
 class WeftFiber:
@@ -56,6 +57,8 @@ class WeftFiber:
             self.reason = layout.string(layout.member(self.waiter, "waiter.reason"))
             if not self.task and layout.member(self.waiter, "waiter.awaited"):
                 self.awaits = self.waiter - layout["suspension:size"]
+        if self.live and self.unlisted and hub.sleeping and self.state == "running" and not (self.service or self.is_main):
+            self.state = "ended"  # and found nobody ready: its hub waits on its stack
         if at == hub.driver:
             self.name = self.name or "tasks' driver"
         elif at == hub.idler:
