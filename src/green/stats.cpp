@@ -136,9 +136,11 @@ void put_title(sys::report& out) noexcept {
   out << "what " << name << " (process " << static_cast<std::uint64_t>(run.process) << ") did\n";
 }
 
+char where[4096];  // WEFT_STATS at the start
+
 // A path is opened only now, and appended to, since the processes of a run share it. Many programs have closed descriptor 2 by now.
 int descriptor(const char* asked) noexcept {
-  if (asked == nullptr || *asked != '/') return 2;
+  if (*asked != '/') return 2;
   return static_cast<int>(sys::raw(SYS_openat, AT_FDCWD, asked, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666));
 }
 
@@ -150,7 +152,7 @@ void report_stats() noexcept {
   const core::counters& now = home != nullptr ? home->stats : none;
   const std::uint64_t parks = now.parks - run.before.parks;
   const call_count& futex = call_counts[SYS_futex];
-  sys::report out(descriptor(sys::env("WEFT_STATS")));
+  sys::report out(descriptor(where));
   put_title(out);
   line(out, "green threads created", stats.created);
   line(out, "most alive at once, main included", stats.most);
@@ -167,6 +169,13 @@ void report_stats() noexcept {
   line(out, "calls offloaded", now.offloads - run.before.offloads);
 }
 
+// Programs that show a title in the place of their arguments (nginx) write over the environment.
+void keep_where(const char* asked) noexcept {
+  std::size_t size = 0;
+  while (asked[size] != 0 && size < sizeof where - 1) ++size;
+  sys::copy(where, asked, size);
+}
+
 void (*then)() noexcept = nullptr;  // what was to be called there before
 
 }  // namespace
@@ -174,6 +183,7 @@ void (*then)() noexcept = nullptr;  // what was to be called there before
 void start_stats(int sites_patched) noexcept {
   const char* asked = sys::env("WEFT_STATS");
   if (asked == nullptr || *asked == 0 || (asked[0] == '0' && asked[1] == 0)) return;
+  keep_where(asked);
   long first = 0;
   for (const char* c = asked; *c >= '0' && *c <= '9'; ++c) first = first * 10 + (*c - '0');
   run.first = first == 1 ? 0 : first;
