@@ -148,7 +148,8 @@ wrong = 0
 for compiler in filter(shutil.which, ["g++", "clang++"]):
     done = subprocess.run([compiler, "-std=c++20", "-fsyntax-only", "-Wno-unused", "-x", "c++", "-I", os.path.join(root, "include"), "-"],
                           input="".join(source), capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
-    print(f"{compiler}: {looked_at} phrases, status {done.returncode}\n{done.stderr}", end="")
+    # (g++ calls coroutines that nobody generates code for "never defined".)
+    print(f"{compiler}: {looked_at} phrases, status {done.returncode}\n{done.stderr if done.returncode != 0 else ''}", end="")
     wrong += done.returncode != 0
 if looked_at < 100:
     sys.exit("hardly any phrases were found: have the tables changed?")
