@@ -29,9 +29,11 @@ void show_a_thread() {
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, PTHREAD_STACK_MIN);
     pthread_t thread;
+    shows_a_thread = true;
     int error = pthread_create(&thread, &attributes, nothing, nullptr);
     // Thread-local variables of the program lie on the stack, too, and may be too many for a small one.
     if (error != 0) error = pthread_create(&thread, nullptr, nothing, nullptr);
+    shows_a_thread = false;
     if (error == 0) pthread_join(thread, nullptr);
     pthread_attr_destroy(&attributes);
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
@@ -41,6 +43,8 @@ void show_a_thread() {
 }
 
 }  // namespace
+
+bool shows_a_thread = false;
 
 void expect_futex_waits() {
   expected = true;

@@ -9,4 +9,7 @@ void expect_futex_waits();
 // For create_hub.
 void hub_is_coming();
 
+// While that thread is made, which has to be the kernel's: a green one would need the hub that is on its way.
+extern bool shows_a_thread;
+
 }  // namespace weft::core

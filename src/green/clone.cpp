@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <sched.h>
 
+#include "core/libc_threads.hpp"
 #include "core/switch.hpp"
 #include "green/begin.hpp"
 #include "green/caller.hpp"
@@ -128,7 +129,7 @@ void weft_green_arrived(hub& h, fiber_base* left) noexcept { core::arrived(h, le
 
 door_answer weft_green_clone(door_frame* frame, long nr, const std::uint64_t* kept) noexcept {
   wanted_thread w{};
-  if (!wanted && !own_wanted) return below(frame, nr);
+  if ((!wanted && !own_wanted) || core::shows_a_thread) return below(frame, nr);
   if (!wants_thread(frame, nr, w)) {
     // Threads that share less than POSIX threads do, and processes in this memory, are the kernel's.
     if ((w.flags & CLONE_VM) != 0 && (w.flags & CLONE_VFORK) == 0) io::futex::kernel_may_wait = true;

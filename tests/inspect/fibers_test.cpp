@@ -160,3 +160,14 @@ TEST_CASE("a std::mutex is held by the OS thread, and all of its fibers together
   CHECK(count_of(all, ", which a fiber of OS thread " + s.id() + " holds\n") == 2);
   CHECK(has(line_with(all, " (main) waits for "), "the end of 0x"));
 }
+
+TEST_CASE("subject: fibers in a program that is run green" * doctest::skip()) {
+  const int answer = weft::spawn([] { return 7; }).get();
+  std::thread([] {}).join();
+  _exit(answer);
+}
+
+TEST_CASE("a program that uses the API before it has a thread runs under weft run") {
+  subject s("subject: fibers in a program that is run green", under_weft());
+  CHECK(s.end() == 7);
+}
