@@ -1,4 +1,4 @@
-// As park_points_test, for: a group's start, what is sent to generators and their clean-up, results that are closed, calls that happen
+// As park_points_sync_test, for: a group's start, what is sent to generators and their clean-up, results that are closed, calls that happen
 // once, deadlines that are moved.
 #include <doctest/doctest.h>
 
