@@ -53,23 +53,27 @@ namespace {
 constexpr std::size_t few_waiters = 64;
 // How much of a suspended stack is fetched: from the switch up to who called what waits. What a rewritten site leaves there is deeper.
 constexpr int lines_of_a_frame = 7, lines_in_a_call = 12;
-// Of a task: the operation that it awaits, and the head of the coroutine.
-constexpr int lines_of_an_operation = 4;
+// Of a task: what stands around the wait in the coroutine's frame (the call before it, and what the coroutine calls next behind it), and the
+// head of the coroutine.
+constexpr int bytes_before_a_wait = 128, lines_of_an_operation = 6, lines_of_a_head = 2;
+
+// How many reports are told at a time: enough for their misses to overlap, and few enough for what was fetched to be there still when the last
+// of those whom they wake runs. (A server of 1,000 connections: an eighth less time in user space than with 32.)
+constexpr int portion = 8;
 
 // Each report leads through four cold places: the descriptor's entry, the wait on the stack of its fiber, that fiber's control block, and
 // the frame in which it is suspended. All of a portion are fetched side by side, one stage after the other, instead of one by one.
-void fetch(hub& h, const poller::event* first, const poller::event* last) noexcept {
-  for (const poller::event* at = first; at != last; ++at) sys::fetch_line(h.fds.find(at->fd));
-  for (const poller::event* at = first; at != last; ++at)
-    if (fd_entry* e = h.fds.find(at->fd); e != nullptr)
-      if (const detail::wait_node* node = e->waiters.front(); node != nullptr) {
-        sys::fetch_line(node);
-        sys::fetch_line(reinterpret_cast<const char*>(node) + 64);
-      }
-  for (const poller::event* at = first; at != last; ++at)
-    if (fd_entry* e = h.fds.find(at->fd); e != nullptr)
-      if (const auto* node = static_cast<const fd_node*>(e->waiters.front()); node != nullptr && node->target != nullptr)
-        sys::fetch_line(node->target->fiber);
+void fetch(fd_entry* const* entries, int count) noexcept {
+  for (int i = 0; i < count; ++i) sys::fetch_line(entries[i]);
+  const detail::wait_node* nodes[portion];
+  for (int i = 0; i < count; ++i) {
+    nodes[i] = entries[i] != nullptr ? entries[i]->waiters.front() : nullptr;
+    sys::fetch_line(nodes[i]);
+    sys::fetch_line(reinterpret_cast<const char*>(nodes[i]) + 64);
+  }
+  for (int i = 0; i < count; ++i)
+    if (const auto* node = static_cast<const fd_node*>(nodes[i]); node != nullptr && node->target != nullptr)
+      sys::fetch_line(node->target->fiber);
 }
 
 void fetch_lines(const void* from, int lines) noexcept {
@@ -81,8 +85,8 @@ void fetch_frames(const fiber_base* f, int most) noexcept {
     if (f->context != nullptr) {
       fetch_lines(f->context, (f->call & detail::in_call) != 0 ? lines_in_a_call : lines_of_a_frame);
     } else if (f->in_task && f->state == fiber_state::ready) {
-      fetch_lines(f->leaf, lines_of_an_operation);
-      sys::fetch_line(f->leaf->frame);
+      fetch_lines(reinterpret_cast<const char*>(f->leaf) - bytes_before_a_wait, lines_of_an_operation);
+      fetch_lines(f->leaf->frame, lines_of_a_head);
     }
   }
 }
@@ -90,18 +94,18 @@ void fetch_frames(const fiber_base* f, int most) noexcept {
 }  // namespace
 
 void tell_reports(hub& h) noexcept {
-  constexpr int portion = 32;
   const poller::event* const events = h.poll->events();
   do {
-    const int first = h.reports_told;
-    const int last = h.reports - first > portion ? first + portion : h.reports;
-    h.reports_told = last;
-    if (h.fd_waiters > few_waiters) fetch(h, events + first, events + last);
-    for (int i = first; i < last; ++i) {
-      fd_entry* e = h.fds.find(events[i].fd);
+    const poller::event* const first = events + h.reports_told;
+    const int count = h.reports - h.reports_told > portion ? portion : h.reports - h.reports_told;
+    h.reports_told += count;
+    fd_entry* entries[portion];
+    for (int i = 0; i < count; ++i) entries[i] = h.fds.find(first[i].fd);
+    if (h.fd_waiters > few_waiters) fetch(entries, count);
+    for (int i = 0; i < count; ++i) {
       // A report for an earlier owner of the number (closed while a duplicate lived on) is not this one's.
-      if (e == nullptr || e->reg.generation != events[i].generation) continue;
-      fd_report(h, events[i].fd, *e, events[i].events);
+      if (entries[i] == nullptr || entries[i]->reg.generation != first[i].generation) continue;
+      fd_report(h, first[i].fd, *entries[i], first[i].events);
     }
   } while (h.ready_first == nullptr && h.reports_told != h.reports);
   if (h.fd_waiters > few_waiters) fetch_frames(h.ready_first, 2 * portion);

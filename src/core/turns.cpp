@@ -3,6 +3,7 @@
 #include <new>
 
 #include "core/new_fiber.hpp"
+#include "core/suspend.hpp"
 
 namespace weft::core {
 
@@ -48,27 +49,7 @@ bool make_driver(hub& h, const detail::fiber_ops* ops) noexcept {
 
 namespace weft::detail {
 
-bool suspend_on(waiter& w, nanos deadline) noexcept {
-  fiber_base* self = w.fiber;
-  hub& h = *self->home;
-  if (driven* by = h.tasks.by_fiber) {
-    by->at = &suspension_of(w);
-    by->wait = &w;
-    by->deadline = deadline;
-    return true;
-  }
-  if (w.result != wake::pending) return false;
-  if (self->cancel_hint && !w.uncancellable) [[unlikely]] {
-    if (const wake due = cancellation_due(h); due != wake::pending) {
-      core::refuse_wait(w, due);
-      return false;
-    }
-  }
-  w.uncaught = 0;  // no co_await stands in a handler or a destructor
-  self->leaf = &suspension_of(w);
-  core::begin_wait(h, self, w, deadline);
-  return true;
-}
+bool suspend_on(waiter& w, nanos deadline) noexcept { return core::suspend_here(w, deadline); }
 
 bool suspend_ready(suspension& s, wake& due) noexcept {
   fiber_base* self = current_fiber();

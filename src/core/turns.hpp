@@ -16,6 +16,7 @@ struct fd_entry;  // core/fd_table.hpp
 // and is tried again (src/task/io.cpp).
 struct refused_wait {
   enum : std::uint8_t { none, descriptor, pause } what = none;
+  bool plain = false;           // for a plain TCP stream, by a receive without flags: it has only to be tried again
   std::uint32_t version = 0;  // of the descriptor, which is watched already (io/watchers.hpp)
   std::uint32_t events = 0;
   fd_entry* entry = nullptr;

@@ -5,6 +5,7 @@
 #include "io/iov.hpp"
 #include "io/low_water.hpp"
 #include "io/ops.hpp"
+#include "io/plain_recv.hpp"
 #include "io/plain_tcp.hpp"
 #include "io/receive.hpp"
 #include "io/until_ready.hpp"
@@ -17,8 +18,6 @@ long recv_now(int fd, void* to, std::size_t n, int flags, void* from, void* from
   return sys::raw(SYS_recvfrom, fd, to, n, flags | MSG_DONTWAIT, from, from_size);
 }
 
-// Without flags on a plain TCP stream. One recv a message: a short read empties the socket, so the next call parks without trying
-// until something is reported. What was reported once and not looked at (FIN, urgent data) forbids that (`past_plain`).
 // `Who` at compile time: for calls of the face there are no rules to ask.
 template <caller Who>
 [[gnu::noinline]] long recv_plain(hub& h, int fd, core::fd_entry& e, void* to, std::size_t n) noexcept {
@@ -26,17 +25,9 @@ template <caller Who>
   bool try_first = !e.drained;
   for (;;) {
     if (try_first) {
-      const std::uint32_t sequence = e.sequence;
-      const long got = sys::raw(SYS_recvfrom, fd, to, n, MSG_DONTWAIT, nullptr, nullptr);
-      if (got > 0) [[likely]] {
-        if (static_cast<std::size_t>(got) < n && !e.past_plain && e.sequence == sequence) e.drained = true;
+      const long got = try_plain(fd, e, to, n);
+      if (got != -EAGAIN) [[likely]]
         return got;
-      }
-      if (got != -EAGAIN) {
-        // The number means something else by now: it was closed where nobody saw it.
-        if (got == -ENOTSOCK || got == -EBADF) e.kind = core::fd_kind::unknown;
-        return got;
-      }
     }
     if constexpr (Who == caller::door)
       if (const long refused = rules.before_park(); refused != 0) [[unlikely]] {

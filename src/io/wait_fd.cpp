@@ -19,7 +19,7 @@ long prepare_wait(hub& h, int fd, core::fd_entry& e, std::uint32_t events, nanos
   }
   if (!h.block->current->in_task) return 0;
   // A coroutine waits by itself, for this.
-  h.tasks.refused = {core::refused_wait::descriptor, version, events, &e, deadline};
+  h.tasks.refused = {core::refused_wait::descriptor, false, version, events, &e, deadline};
   return ended_by(wake::impossible);
 }
 
@@ -31,7 +31,7 @@ long nap(hub& h, nanos ns, nanos deadline, const char* reason) noexcept {
   const nanos until = detail::now(h) + ns;
   detail::waiter w(reason);
   const wake why = detail::park(h, w, until < deadline ? until : deadline);
-  if (why == wake::impossible) h.tasks.refused = {core::refused_wait::pause, 0, 0, nullptr, until < deadline ? until : deadline};
+  if (why == wake::impossible) h.tasks.refused = {core::refused_wait::pause, false, 0, 0, nullptr, until < deadline ? until : deadline};
   if (why != wake::timeout) return ended_by(why);
   return until < deadline ? 0 : timed_out;
 }

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "io/file_transfer.hpp"
+#include "task/io_attempt.hpp"
 #include "weft/task/access.hpp"
 
 namespace weft {
@@ -41,9 +42,11 @@ task<> write_parts(const file& f, std::size_t size, F part) {
 
 }  // namespace
 
-long detail::transfer_operation::attempt(io_operation& op) noexcept {
+bool detail::transfer_operation::attempt(io_operation& op) noexcept {
   auto& me = static_cast<transfer_operation&>(op);
-  return io::transfer_at(current_hub(), me.out_, me.fd_, me.offset_, me.bytes_, me.size_ < most_bytes ? me.size_ : most_bytes);
+  return me.settled([&] {
+    return io::transfer_at(current_hub(), me.out_, me.fd_, me.offset_, me.bytes_, me.size_ < most_bytes ? me.size_ : most_bytes);
+  });
 }
 
 task<std::size_t> async::read(file& f, void* to, std::size_t size) {
@@ -57,14 +60,14 @@ task<> async::write(file& f, const void* from, std::size_t size) {
 
 task<std::size_t> async::read_at(file& f, std::uint64_t offset, void* to, std::size_t size) {
   return gather_parts(f, size, [=, fd = f.fd()](std::size_t done) {
-    return detail::call<detail::transfer_operation>(false, fd, offset + done, static_cast<void*>(static_cast<char*>(to) + done),
+    return detail::io_call<detail::transfer_operation>(false, fd, offset + done, static_cast<void*>(static_cast<char*>(to) + done),
                                                     size - done);
   });
 }
 
 task<> async::write_at(file& f, std::uint64_t offset, const void* from, std::size_t size) {
   return write_parts(f, size, [=, fd = f.fd()](std::size_t done) {
-    return detail::call<detail::transfer_operation>(
+    return detail::io_call<detail::transfer_operation>(
         true, fd, offset + done, static_cast<void*>(const_cast<char*>(static_cast<const char*>(from)) + done), size - done);
   });
 }

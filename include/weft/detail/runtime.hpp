@@ -106,10 +106,10 @@ private:
 struct timer_node {
   timer_node() noexcept : position(0) {}  // the rest is written when it is armed: most waits have no deadline
 
-  void* place;  // in the wheel: its entry there; put aside for want of memory: the next such timer
+  std::uint32_t position;  // 0: idle; 1: in the wheel; else index in the heap + 2
+  void* place;             // in the wheel: its entry there; put aside for want of memory: the next such timer
   nanos deadline;
   void (*fire)(timer_node*) noexcept;
-  std::uint32_t position;  // 0: idle; 1: in the wheel; else index in the heap + 2
 };
 
 // One wait of one fiber, on that fiber's stack. Withdrawn (unlinked, timer disarmed) by whoever wakes it, before the fiber runs.

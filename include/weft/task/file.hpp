@@ -23,15 +23,13 @@ namespace detail {
 class WEFT_API transfer_operation : public io_operation {
 public:
   transfer_operation(bool out, int fd, std::uint64_t offset, void* bytes, std::size_t size) noexcept
-      : io_operation(out ? "write" : "read", fd, attempt), out_(out), offset_(offset), bytes_(bytes), size_(size) {}
+      : io_operation(out ? "write" : "read", fd, attempt, bytes, size), out_(out), offset_(offset) {}
   ssize_t await_resume() { return finish(); }
 
 private:
-  static long attempt(io_operation& op) noexcept;
+  static bool attempt(io_operation& op) noexcept;
   bool out_;
   std::uint64_t offset_;
-  void* bytes_;
-  std::size_t size_;
 };
 
 inline task<> write_kept(file& f, std::string text);
