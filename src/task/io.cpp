@@ -118,7 +118,7 @@ bool io_operation::again(suspension& s) noexcept {
 
 // What it came to, in the core's words.
 long io_operation::ended() const {
-  if (phase_ != phase::by_fiber) return answer_;
+  if (!by_fiber()) return answer_;
   // The fiber ended early because it was asked to: what counts is what the task's wait ended with. What it has done is not lost.
   const auto& by = *std::launder(static_cast<const worker*>(const_cast<io_operation*>(this)->room()));
   if (by.handle.was_cancelled()) return io::ended_by(by.why());
@@ -177,7 +177,7 @@ bool recv_operation::attempt(io_operation& op) noexcept {
   auto& me = static_cast<recv_operation&>(op);
   hub* h = try_hub();
   // The path that decides how fast a server is: what io::recv does then, without the calls.
-  if (me.flags_ == 0 && h != nullptr) [[likely]]
+  if (me.flags_ == 0 && h != nullptr && !me.by_fiber()) [[likely]]
     if (core::fd_entry* e = h->fds.find(me.fd_); e != nullptr && e->kind == core::fd_kind::tcp && (e->reg.watched & poller::in) != 0) [[likely]]
       return io::received_plain(*h, me.fd_, *e, me.bytes_, me.size_, me.answer_);
   return me.attempt_with_care();

@@ -16,7 +16,7 @@ bool io_operation::settled(Call once) noexcept {
   if (answer_ >= 0 && refused.what == core::refused_wait::none) [[likely]]
     return true;
   // A fiber that makes the call is refused nothing: what stands there is of others, who ran while it waited.
-  if (phase_ == phase::by_fiber) return true;
+  if (by_fiber()) return true;
   if (refused.what != core::refused_wait::none) return false;
   return answer_ != io::ended_by(wake::impossible);
 }

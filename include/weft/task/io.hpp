@@ -41,7 +41,7 @@ protected:
   io_operation(io_operation&& other) noexcept
       : attempt_(other.attempt_), bytes_(other.bytes_), size_(other.size_), reason_(other.reason_), fd_(other.fd_), room_at_(other.room_at_) {}
   ~io_operation() {
-    if (phase_ == phase::by_fiber) [[unlikely]]
+    if (by_fiber()) [[unlikely]]
       forget_worker();
   }
 
@@ -56,6 +56,8 @@ protected:
 
   template <class Call>
   bool settled(Call once) noexcept;
+  // Whether a fiber makes the call.
+  bool by_fiber() const noexcept { return phase_ == phase::by_fiber; }
 
   static constexpr std::size_t room_size = 184;
   void give_room(void* at) noexcept { room_at_ = static_cast<std::uint8_t>(static_cast<char*>(at) - reinterpret_cast<char*>(this)); }
