@@ -53,12 +53,12 @@ namespace {
 constexpr std::size_t few_waiters = 64;
 // How much of a suspended stack is fetched: from the switch up to who called what waits. What a rewritten site leaves there is deeper.
 constexpr int lines_of_a_frame = 7, lines_in_a_call = 12;
-// Of a task: what stands around the wait in the coroutine's frame (the call before it, and what the coroutine calls next behind it), and the
-// head of the coroutine.
+// Of a task: what stands around the wait in the coroutine's frame (the call before it, and behind it what the coroutine calls next), and
+// the head of the coroutine.
 constexpr int bytes_before_a_wait = 128, lines_of_an_operation = 6, lines_of_a_head = 2;
 
-// How many reports are told at a time: enough for their misses to overlap, and few enough for what was fetched to be there still when the last
-// of those whom they wake runs. (A server of 1,000 connections: an eighth less time in user space than with 32.)
+// How many reports are told at a time: enough for their misses to overlap, and few enough for what was fetched to be there still when
+// the last of those whom they wake runs. (A server of 1,000 connections: an eighth less time in user space than with 32.)
 constexpr int portion = 8;
 
 // Each report leads through four cold places: the descriptor's entry, the wait on the stack of its fiber, that fiber's control block, and

@@ -177,9 +177,11 @@ bool recv_operation::attempt(io_operation& op) noexcept {
   auto& me = static_cast<recv_operation&>(op);
   hub* h = try_hub();
   // The path that decides how fast a server is: what io::recv does then, without the calls.
-  if (me.flags_ == 0 && h != nullptr && !me.by_fiber()) [[likely]]
-    if (core::fd_entry* e = h->fds.find(me.fd_); e != nullptr && e->kind == core::fd_kind::tcp && (e->reg.watched & poller::in) != 0) [[likely]]
+  if (me.flags_ == 0 && h != nullptr && !me.by_fiber()) [[likely]] {
+    core::fd_entry* e = h->fds.find(me.fd_);
+    if (e != nullptr && e->kind == core::fd_kind::tcp && (e->reg.watched & poller::in) != 0) [[likely]]
       return io::received_plain(*h, me.fd_, *e, me.bytes_, me.size_, me.answer_);
+  }
   return me.attempt_with_care();
 }
 

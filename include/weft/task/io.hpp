@@ -39,7 +39,8 @@ protected:
       : attempt_(attempt), bytes_(static_cast<char*>(const_cast<void*>(bytes))), size_(size), reason_(why), fd_(fd) {}
   // Before it is awaited.
   io_operation(io_operation&& other) noexcept
-      : attempt_(other.attempt_), bytes_(other.bytes_), size_(other.size_), reason_(other.reason_), fd_(other.fd_), room_at_(other.room_at_) {}
+      : attempt_(other.attempt_), bytes_(other.bytes_), size_(other.size_), reason_(other.reason_), fd_(other.fd_),
+        room_at_(other.room_at_) {}
   ~io_operation() {
     if (by_fiber()) [[unlikely]]
       forget_worker();
@@ -336,11 +337,13 @@ inline auto wait_readable(int fd) { return detail::io_call<detail::readiness_ope
 inline auto wait_writable(int fd) { return detail::io_call<detail::readiness_operation>(fd, static_cast<short>(POLLOUT), detail::never); }
 template <class Rep, class Period>
 auto wait_readable(int fd, std::chrono::duration<Rep, Period> timeout) {
-  return detail::io_call<detail::readiness_operation>(fd, static_cast<short>(POLLIN), detail::deadline_after(detail::current_hub(), timeout));
+  return detail::io_call<detail::readiness_operation>(fd, static_cast<short>(POLLIN),
+                                                      detail::deadline_after(detail::current_hub(), timeout));
 }
 template <class Rep, class Period>
 auto wait_writable(int fd, std::chrono::duration<Rep, Period> timeout) {
-  return detail::io_call<detail::readiness_operation>(fd, static_cast<short>(POLLOUT), detail::deadline_after(detail::current_hub(), timeout));
+  return detail::io_call<detail::readiness_operation>(fd, static_cast<short>(POLLOUT),
+                                                      detail::deadline_after(detail::current_hub(), timeout));
 }
 
 }  // namespace async
