@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "../support/reports.hpp"
 #include "weft/async.hpp"
 #include "weft/fiber.hpp"
 #include "weft/hub.hpp"
@@ -15,19 +16,6 @@
 
 using namespace std::chrono_literals;
 using weft::this_fiber::sleep_for;
-
-namespace {
-
-// What is reported of failures while one lives.
-struct reports {
-  reports() {
-    weft::on_error([this](const weft::unobserved_failure& f) { texts.emplace_back(f.text); });
-  }
-  ~reports() { weft::on_error({}); }
-  std::vector<std::string> texts;
-};
-
-}  // namespace
 
 TEST_CASE("a link that was taken back is not called, the others are, in their order") {
   weft::testing::virtual_clock clock;

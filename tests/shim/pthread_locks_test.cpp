@@ -17,26 +17,39 @@
 using namespace std::chrono_literals;
 using namespace everywhere_test;
 
+namespace {
+
+// What is counted by those who hold a mutex in turn.
+struct turns {
+  long inside = 0, most = 0, total = 0;
+
+  // One of them: twenty times.
+  job at(pthread_mutex_t& m) {
+    return [this, &m] {
+      for (int n = 0; n < 20; ++n) {
+        pthread_mutex_lock(&m);
+        most = std::max(most, ++inside);
+        ::usleep(50);
+        --inside;
+        ++total;
+        pthread_mutex_unlock(&m);
+      }
+    };
+  }
+};
+
+}  // namespace
+
 TEST_CASE("a pthread mutex that a sleeping fiber holds") {
   active on;
   for_both_casts([](auto run) {
     pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
-    long inside = 0, most = 0, total = 0;
+    turns taken;
     std::vector<job> jobs;
-    for (int i = 0; i < 12; ++i)
-      jobs.push_back([&] {
-        for (int n = 0; n < 20; ++n) {
-          pthread_mutex_lock(&m);
-          most = std::max(most, ++inside);
-          ::usleep(50);
-          --inside;
-          ++total;
-          pthread_mutex_unlock(&m);
-        }
-      });
+    for (int i = 0; i < 12; ++i) jobs.push_back(taken.at(m));
     run(std::move(jobs));
-    CHECK(most == 1);
-    CHECK(total == 240);
+    CHECK(taken.most == 1);
+    CHECK(taken.total == 240);
   });
 }
 
@@ -137,27 +150,18 @@ TEST_CASE("a PI mutex between fibers of one thread is handed over, and waits for
   pthread_mutexattr_setprotocol(&attributes, PTHREAD_PRIO_INHERIT);
   pthread_mutex_t m;
   pthread_mutex_init(&m, &attributes);
-  long inside = 0, most = 0, total = 0, ticks = 0;
+  turns taken;
+  long ticks = 0;
   std::vector<job> jobs;
-  for (int i = 0; i < 5; ++i)
-    jobs.push_back([&] {
-      for (int n = 0; n < 20; ++n) {
-        pthread_mutex_lock(&m);
-        most = std::max(most, ++inside);
-        ::usleep(50);
-        --inside;
-        ++total;
-        pthread_mutex_unlock(&m);
-      }
-    });
+  for (int i = 0; i < 5; ++i) jobs.push_back(taken.at(m));
   SUBCASE("fibers") {
     in_fibers(std::move(jobs));
-    CHECK(total == 100);
+    CHECK(taken.total == 100);
   }
   SUBCASE("fibers of two threads and native ones") {
     jobs.resize(3);
     everywhere(std::move(jobs));
-    CHECK(total == 60);
+    CHECK(taken.total == 60);
   }
   SUBCASE("a native owner") {
     std::atomic<bool> held{false}, release{false};
@@ -183,7 +187,7 @@ TEST_CASE("a PI mutex between fibers of one thread is handed over, and waits for
                }});
     owner.join();
     CHECK(ticks >= 5);
-    most = 1;
+    taken.most = 1;
   }
-  CHECK(most == 1);
+  CHECK(taken.most == 1);
 }

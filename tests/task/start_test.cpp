@@ -11,6 +11,7 @@
 #include <weft/weft.hpp>
 #include <weft/testing.hpp>
 
+#include "../support/reports.hpp"
 #include "../sync/chaos.hpp"
 
 using namespace std::chrono_literals;
@@ -42,14 +43,6 @@ task<> port_of_task(task_status<int> status, int port) {
   status.started(port);
   co_await async::sleep_for(2s);
 }
-
-struct reports {
-  reports() {
-    weft::on_error([this](const weft::unobserved_failure& f) { texts.emplace_back(f.text); });
-  }
-  ~reports() { weft::on_error({}); }
-  std::vector<std::string> texts;
-};
 
 }  // namespace
 
